@@ -1,0 +1,126 @@
+// Settings come from the environment only: a spec per service becomes one frozen, typed object, with every problem
+// reported at once. The same specs generate .env.example and the README table (`npm run docs:config`).
+import { hostname } from 'node:os';
+import { z } from 'zod';
+import { PlayheadError } from './errors.ts';
+
+/** One variable: its name in the environment, its rule, its default (as it would be written) and what it does. */
+export type Setting<T> = {
+  readonly env: string;
+  readonly schema: z.ZodType<T>;
+  /** undefined = required. */
+  readonly default: string | undefined;
+  readonly description: string;
+};
+export type ConfigSpec = Readonly<Record<string, Setting<unknown>>>;
+export type ConfigOf<S extends ConfigSpec> = { readonly [K in keyof S]: S[K] extends Setting<infer T> ? T : never };
+
+/** Prefix of our own variables: an unknown one is an error, since it is most likely a typing mistake. */
+const PREFIX = 'PLAYHEAD_';
+
+/** Declares a variable; only there to infer its type. */
+export const setting = <T>(declared: Setting<T>): Setting<T> => declared;
+
+/** Rules for the common kinds of value. All take the variable's text. */
+export const rule = {
+  text: () => z.string(),
+  /** Integer within bounds, both inclusive. */
+  integer: (min: number, max: number) => z.coerce.number<string>().int().min(min).max(max),
+  number: (min: number, max: number) => z.coerce.number<string>().min(min).max(max),
+  flag: () => z.enum(['true', 'false', '1', '0']).transform((text) => text === 'true' || text === '1'),
+  oneOf: <const V extends readonly [string, ...string[]]>(values: V) => z.enum(values),
+  /** Comma-separated, empty entries dropped. */
+  list: () =>
+    z.string().transform((text) =>
+      text
+        .split(',')
+        .map((entry) => entry.trim())
+        .filter((entry) => entry !== ''),
+    ),
+  port: () => z.coerce.number<string>().int().min(0).max(65_535),
+};
+
+/**
+ * Reads a spec from an environment. `alsoKnown` lists variables of the other services, which may stand in a shared file.
+ * @throws PlayheadError ERR_CONFIG that names every variable that is missing, wrong or unknown.
+ */
+export function loadConfig<const S extends ConfigSpec>(
+  spec: S,
+  env: Readonly<Record<string, string | undefined>>,
+  alsoKnown: readonly string[] = [],
+): ConfigOf<S> {
+  const problems: string[] = [];
+  const values: Record<string, unknown> = {};
+  const known = new Set([...alsoKnown, ...Object.values(spec).map((declared) => declared.env)]);
+  for (const [name, declared] of Object.entries(spec)) {
+    const given = env[declared.env];
+    const text = given === undefined || given === '' ? declared.default : given;
+    if (text === undefined) {
+      problems.push(`${declared.env} is required: ${declared.description}`);
+      continue;
+    }
+    const parsed = declared.schema.safeParse(text);
+    if (parsed.success) values[name] = parsed.data;
+    else
+      problems.push(
+        `${declared.env}=${JSON.stringify(text)}: ${parsed.error.issues.map((issue) => issue.message).join('; ')} (${declared.description})`,
+      );
+  }
+  for (const name of Object.keys(env)) {
+    if (name.startsWith(PREFIX) && !known.has(name)) problems.push(`${name} is not a setting: see .env.example for the list`);
+  }
+  if (problems.length > 0) throw new PlayheadError('ERR_CONFIG', `Wrong settings:\n  ${problems.join('\n  ')}`);
+  return Object.freeze(values) as ConfigOf<S>;
+}
+
+/** Settings that all three services share. */
+export const commonSettings = {
+  kafkaBrokers: setting({
+    env: 'KAFKA_BROKERS',
+    schema: rule.list(),
+    default: '127.0.0.1:9092',
+    description: 'Kafka bootstrap addresses, host:port, comma-separated',
+  }),
+  schemaRegistryUrl: setting({
+    env: 'SCHEMA_REGISTRY_URL',
+    schema: rule.text(),
+    default: 'http://127.0.0.1:8085/apis/ccompat/v7',
+    description: 'Confluent-compatible schema registry; a base path is fine',
+  }),
+  databaseUrl: setting({
+    env: 'DATABASE_URL',
+    schema: rule.text(),
+    default: 'postgres://playhead:playhead@127.0.0.1:5432/playhead',
+    description: 'PostgreSQL 15+ or TimescaleDB connection URL',
+  }),
+  topic: setting({
+    env: 'PLAYHEAD_TOPIC',
+    schema: rule.text(),
+    default: 'playhead.beacons',
+    description: 'Topic of beacons, ticks and control records',
+  }),
+  partitions: setting({
+    env: 'PLAYHEAD_PARTITIONS',
+    schema: rule.integer(1, 1024),
+    default: '16',
+    description: 'Partitions of the topic; fixed for its life (D29)',
+  }),
+  singleNode: setting({
+    env: 'PLAYHEAD_SINGLE_NODE',
+    schema: rule.flag(),
+    default: 'false',
+    description: 'Accept a topic without replication (one machine, trials): true or false',
+  }),
+  instance: setting({
+    env: 'PLAYHEAD_INSTANCE',
+    schema: rule.text(),
+    default: `${hostname()}-${process.pid}`,
+    description: 'Name of this process in logs, claims and metrics; default host and process id',
+  }),
+  logLevel: setting({
+    env: 'PLAYHEAD_LOG_LEVEL',
+    schema: rule.oneOf(['trace', 'debug', 'info', 'warn', 'error', 'fatal', 'silent']),
+    default: 'info',
+    description: 'Log level',
+  }),
+};
