@@ -1,0 +1,14 @@
+// Where things lie: the project, and the directory that holds everything the local system writes.
+import { join, resolve } from 'node:path';
+import { fileURLToPath } from 'node:url';
+
+/** The project's directory. */
+export const PROJECT_DIRECTORY: string = resolve(fileURLToPath(new URL('../..', import.meta.url)));
+
+export const POM_FILE: string = join(PROJECT_DIRECTORY, 'infra', 'local', 'pom.xml');
+
+/** Directory of the local system: the one asked for, else `.local` in the project. */
+export const localDirectory = (asked: string): string => (asked === '' ? join(PROJECT_DIRECTORY, '.local') : resolve(asked));
+
+/** What was downloaded; kept between starts. */
+export const downloadsDirectory = (asked: string): string => join(localDirectory(asked), 'downloads');
