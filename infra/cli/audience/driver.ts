@@ -82,6 +82,18 @@ export function createDriver(deps: { scheduler: Scheduler }, options: DriverOpti
   const gate = createGate(options.inFlightMax ?? IN_FLIGHT_MAX);
   const counts: DriverCounts = { requests: 0, accepted: 0, refused: 0, unknown: 0, events: 0, retries: 0 };
   let stopped = false;
+  const sleepers = new Set<() => void>();
+  /** Sleeps, but no longer than until `stop`. */
+  const sleep = (ms: number): Promise<void> =>
+    new Promise((resolve) => {
+      const wake = (): void => {
+        cancel();
+        sleepers.delete(wake);
+        resolve();
+      };
+      const cancel = scheduler.after(ms, wake);
+      sleepers.add(wake);
+    });
 
   const send = async (viewer: Viewer, beacons: readonly WireBeacon[]): Promise<SendRecord> => {
     const body = JSON.stringify(beacons.map((beacon) => ({ key: options.key, ...beacon })));
@@ -97,7 +109,7 @@ export function createDriver(deps: { scheduler: Scheduler }, options: DriverOpti
       if (answer.outcome === 'unknown') unknownAttempts++;
       if (answer.final) break;
       const pauseMs = Math.min(options.retryPauseMaxMs ?? RETRY_PAUSE_MAX_MS, Math.max(answer.waitMs, 100 * 2 ** Math.min(attempts, 5)));
-      await scheduler.sleep(pauseMs + Math.floor(scheduler.random() * 100));
+      await sleep(pauseMs + Math.floor(scheduler.random() * 100));
     }
     const outcome: Outcome = answer.outcome === 'accepted' ? 'accepted' : unknownAttempts > 0 ? 'unknown' : 'refused';
     counts[outcome]++;
@@ -116,7 +128,7 @@ export function createDriver(deps: { scheduler: Scheduler }, options: DriverOpti
     const sending: Promise<DeliveryRecord>[] = [];
     for (const delivery of plan.deliveries) {
       const waitMs = startedMs + delivery.dueMs - scheduler.monotonicMs();
-      if (waitMs > 0) await scheduler.sleep(waitMs);
+      if (waitMs > 0) await sleep(waitMs);
       if (stopped) break;
       const sent = sendDelivery(plan, delivery);
       sending.push(sent);
@@ -139,6 +151,7 @@ export function createDriver(deps: { scheduler: Scheduler }, options: DriverOpti
     counts: () => ({ ...counts }),
     stop() {
       stopped = true;
+      for (const wake of [...sleepers]) wake();
     },
   };
 }
