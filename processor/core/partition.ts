@@ -4,8 +4,6 @@ import type { Ledger, Output, ProvisionalSession } from './outputs.ts';
 import type { FoldSettings, LimitName } from './settings.ts';
 import { LIMIT_NAMES } from './settings.ts';
 
-export { FOLD_SETTINGS_DEFAULT, type FoldSettings } from './settings.ts';
-
 /** Meaning of the fold. A change of meaning changes it and adds a golden recording. */
 export const FOLD_VERSION = 1;
 
