@@ -1,0 +1,26 @@
+// Bundles the SDK: one classic script for pages, one module for packages. Runs in Node, never in a browser.
+
+import { fileURLToPath } from 'node:url';
+import { build } from 'esbuild';
+
+/** Language of 2022: Chrome 94, Firefox 93, Safari 15.4 and newer. */
+const TARGET = 'es2022';
+
+const bundle = async (entry: string, format: 'iife' | 'esm'): Promise<string> => {
+  const result = await build({
+    entryPoints: [fileURLToPath(new URL(entry, import.meta.url))],
+    bundle: true,
+    minify: true,
+    write: false,
+    format,
+    target: TARGET,
+    legalComments: 'none',
+  });
+  return result.outputFiles[0]?.text ?? '';
+};
+
+/** Source text of both bundles, minified: `iife` sets `window.playhead`, `esm` exports `track`. Rejects with esbuild's errors. */
+export async function buildSdk(): Promise<{ iife: string; esm: string }> {
+  const [iife, esm] = await Promise.all([bundle('./script.ts', 'iife'), bundle('./track.ts', 'esm')]);
+  return { iife, esm };
+}
