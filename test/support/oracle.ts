@@ -1,0 +1,92 @@
+// The oracle (reliability.md 7.2): what the engine must answer for a simulated audience, derived from the generator's truth and
+// from what is known about each delivery. Shares no code with the fold beyond schemas.
+import assert from 'node:assert/strict';
+import type { DeliveryPlan } from '../../infra/cli/audience/delivery.ts';
+import { observe } from '../../infra/cli/audience/observed.ts';
+import type { SessionTruth, TruthSection } from '../../infra/cli/audience/truth.ts';
+
+/** What is compared of a session, whether it comes from the fold, from SQL or from the query API. */
+export type SessionFacts = Omit<SessionTruth, 'end' | 'events' | 'startedAt' | 'endedAt' | 'sections'> & {
+  /** Distinct events counted. */
+  received: number;
+  /** From the session's start to its last event. */
+  spanMs: number;
+  /** `startedAt` counts from the session's start. */
+  sections: TruthSection[];
+};
+
+export type ExpectedSession = {
+  facts: SessionFacts;
+  /** The viewer's clock at the first event: equal to the engine's unless the player says when it sent. */
+  startedAt: number;
+  exactStart: boolean;
+  end: SessionTruth['end'];
+};
+
+export const sessionKey = (session: string, video: string): string => `${session}/${video}`;
+
+/** Expected sessions of a plan if exactly its prompt deliveries arrive (in any order the plan allows), by sessionKey. */
+export function expectedSessions(plans: readonly DeliveryPlan[]): Map<string, ExpectedSession> {
+  const expected = new Map<string, ExpectedSession>();
+  for (const plan of plans) {
+    const { viewing } = plan;
+    const truths = plan.lostIndexes.length + plan.lateIndexes.length > 0 ? observe(viewing, plan.promptIndexes) : viewing.truths;
+    for (const truth of truths) {
+      if (truth.events === 0) continue;
+      const exactStart = !viewing.viewer.saysSentAt;
+      expected.set(sessionKey(truth.session, truth.video), {
+        facts: factsOf(truth),
+        startedAt: truth.startedAt,
+        exactStart,
+        end: truth.end,
+      });
+    }
+  }
+  return expected;
+}
+
+function factsOf(truth: SessionTruth): SessionFacts {
+  const { end: _end, events, startedAt, endedAt, sections, ...figures } = truth;
+  return {
+    ...figures,
+    received: events,
+    spanMs: endedAt - startedAt,
+    sections: sections.map((section) => ({ ...section, startedAt: section.startedAt - startedAt })),
+    errors: sortErrors(truth.errors),
+    customEvents: truth.customEvents.map((event) => ({ ...event, at: event.at - startedAt })),
+  };
+}
+
+export const sortErrors = (errors: SessionTruth['errors']): SessionTruth['errors'] =>
+  [...errors].sort((a, b) => (a.code < b.code ? -1 : a.code > b.code ? 1 : Number(a.fatal) - Number(b.fatal)));
+
+/** Event copies of prompt deliveries beyond the first: what the duplicate counters must add up to. */
+export function expectedDuplicates(plans: readonly DeliveryPlan[]): number {
+  let copies = 0;
+  for (const plan of plans) for (const delivery of plan.deliveries) if (delivery.copy > 0) copies += delivery.eventIndexes.length;
+  return copies;
+}
+
+/** Says in which figures of which session the engine differs from the truth; empty = equal to the millisecond. */
+export function differences(expected: ReadonlyMap<string, ExpectedSession>, actual: ReadonlyMap<string, SessionFacts>): string[] {
+  const found: string[] = [];
+  for (const [key, { facts }] of expected) {
+    const got = actual.get(key);
+    if (!got) found.push(`${key}: missing`);
+    else found.push(...differencesOf(key, facts, got));
+  }
+  for (const key of actual.keys()) if (!expected.has(key)) found.push(`${key}: not expected`);
+  return found;
+}
+
+function differencesOf(key: string, facts: SessionFacts, got: SessionFacts): string[] {
+  const found: string[] = [];
+  for (const name of Object.keys(facts) as (keyof SessionFacts)[]) {
+    try {
+      assert.deepEqual(got[name], facts[name]);
+    } catch {
+      found.push(`${key}: ${name} is ${JSON.stringify(got[name])}, must be ${JSON.stringify(facts[name])}`);
+    }
+  }
+  return found;
+}
