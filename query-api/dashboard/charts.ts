@@ -58,7 +58,7 @@ export function drawPlays(target: HTMLElement, times: number[], plays: number[],
     {
       legend: { live: true },
       cursor: { y: false, points: { show: false } },
-      scales: { x: { time: true }, y: { range: (_plot, _min, max) => [0, Math.max(4, max * 1.1)] } },
+      scales: { x: { time: true, range: withEdges(times) }, y: { range: (_plot, _min, max) => [0, Math.max(4, max * 1.1)] } },
       axes: [
         axis({ grid: { show: false } }),
         axis({ size: 56, values: (_plot, splits) => splits.map((n) => (Number.isInteger(n) ? count(n) : '')) }),
