@@ -19,7 +19,9 @@ const MOVED_MS = 300;
 
 /** By MediaError.code; each with MEDIA_ERR_ before it, as in the HTML standard. */
 const MEDIA_ERRORS = ['UNKNOWN', 'ABORTED', 'NETWORK', 'DECODE', 'SRC_NOT_SUPPORTED'];
-const NETWORK_NO_SOURCE_CODE = 4;
+/** What it means that no <source> child could be used. */
+const NO_SOURCE_CODE = 4;
+const ERROR_MESSAGE_LENGTH_MAX = 200;
 /** Types whose report should not wait. */
 const URGENT = ['playing', 'pause', 'heartbeat', 'error', 'ended', 'leave'];
 
@@ -175,25 +177,22 @@ export class VideoObserver {
     this.#syncSize();
   }
 
-  #halt(here: Moment): void {
+  /** Frames stand still: whatever was pending ends here, then the reason is reported. */
+  #halt(reason: Partial<EventFields> & { type: string }, here = this.#here()): void {
     this.#settleSeek();
     this.#endStall(here);
     this.#moving = false;
     this.#last = here;
+    this.emit({ ...here, ...reason });
   }
 
   #onPause(): void {
     // At the end the element pauses by itself: `ended` says more.
-    if (this.#video.ended || !this.#asked) return;
-    const here = this.#here();
-    this.#halt(here);
-    this.emit({ type: 'pause', ...here });
+    if (this.#asked && !this.#video.ended) this.#halt({ type: 'pause' });
   }
 
   #onEnded(): void {
-    const here = this.#here();
-    this.#halt(here);
-    this.emitIfAsked({ type: 'ended', ...here });
+    if (this.#asked) this.#halt({ type: 'ended' });
   }
 
   #onSeeking(): void {
@@ -261,20 +260,17 @@ export class VideoObserver {
     // Of several <source> children only the last one's failure is the video's.
     const next = (target as { nextElementSibling?: { tagName: string } | null }).nextElementSibling;
     if (target !== this.#video && next?.tagName === 'SOURCE') return;
-    const here = this.#proven();
-    this.#halt(here);
-    const code = this.#video.error?.code ?? NETWORK_NO_SOURCE_CODE;
-    const message = this.#video.error?.message.slice(0, 200) || undefined;
-    this.emit({ type: 'error', ...here, code: `MEDIA_ERR_${MEDIA_ERRORS[code]}`, message, fatal: true });
+    const { code = NO_SOURCE_CODE, message } = this.#video.error ?? {};
+    const short = message?.slice(0, ERROR_MESSAGE_LENGTH_MAX);
+    this.#halt({ type: 'error', code: `MEDIA_ERR_${MEDIA_ERRORS[code]}`, message: short, fatal: true }, this.#proven());
   }
 
   /** Another source without a word: the old one stopped where it was. */
   #onEmptied(): void {
     const here = this.#proven();
-    const wasMoving = this.#moving || this.#stalled;
-    this.#halt(here);
-    if (wasMoving) this.emit({ type: 'pause', ...here });
-    this.#last = this.#here();
+    this.#settleSeek();
+    if (this.#moving || this.#stalled) this.#halt({ type: 'pause' }, here);
+    this.#last = this.#shown();
   }
 
   #syncRate(): void {

@@ -128,7 +128,7 @@ export class BeaconQueue {
 
   #settle(batch: Batch, { status, retryAfterMs }: Reply): void {
     const accepted = status >= 200 && status < 300;
-    const refused = status >= 400 && status < 500 && status !== 408 && status !== 429;
+    const refused = status >= 400 && status < 500 && ![408, 429].includes(status);
     if (accepted || refused) {
       this.#failures = 0;
       this.#notBefore = 0;
