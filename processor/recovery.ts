@@ -1,0 +1,213 @@
+// From a claim to a state that may be folded on: which snapshot, from which offset, and when to refuse (D22-D26). Every refusal
+// says what is wrong and what an operator can do.
+import type { LogAdmin, LogBounds } from '../infra/runtime/ports.ts';
+import type { Codec } from '../schemas/codec.ts';
+import type { Ledger } from './core/outputs.ts';
+import { createPartition, emissionSeq, FOLD_VERSION, type PartitionState } from './core/partition.ts';
+import type { FoldSettings } from './core/settings.ts';
+import { Folding } from './folding.ts';
+import { type Claim, type Fingerprint, fingerprintOf, samePosition } from './progress.ts';
+import { openSnapshot } from './snapshots.ts';
+import { type GapRow, readGaps } from './sql/read-gaps.ts';
+import { readSnapshots, type SnapshotRow } from './sql/read-snapshots.ts';
+import type { Writers } from './writers.ts';
+
+/** Why a partition stands still. Closed list: names appear in metrics, health and logs. */
+export const HALT_REASONS = [
+  'partition_count',
+  'log_shorter',
+  'log_cut',
+  'log_gap',
+  'fingerprint_mismatch',
+  'fingerprint_gone',
+  'fold_version',
+  'fold_settings',
+  'divergence',
+  'row_refused',
+  'duplicate_emission',
+  'internal',
+] as const;
+export type HaltReason = (typeof HALT_REASONS)[number];
+
+/** A refusal; `gap` is what an operator may accept in data_gaps to go on. */
+export type Refusal = { ok: false; reason: HaltReason; detail: string; gap: { from: number; to: number } | undefined };
+export type Recovered = {
+  ok: true;
+  folding: Folding;
+  /** The state was made by another fold version or must not be lost again: snapshot with the next flush. */
+  snapshotNow: boolean;
+  /** Snapshots that were passed over, with the reason. */
+  notes: readonly string[];
+};
+
+export type RecoveryDeps = {
+  admin: LogAdmin;
+  writers: Writers;
+  codec: Pick<Codec, 'decodeSnapshot'>;
+  partitions: number;
+  settings: FoldSettings;
+  configHash: Buffer;
+};
+
+const refuse = (reason: HaltReason, detail: string, gap?: { from: number; to: number }): Refusal => ({ ok: false, reason, detail, gap });
+
+type LogCheck = { ok: true; bounds: LogBounds; gaps: readonly GapRow[] } | Refusal;
+
+/** Is the log the one whose records we have folded, and does it reach the claimed position (D23, D29)? */
+export async function checkLog(deps: RecoveryDeps, partition: number, claim: Claim): Promise<LogCheck> {
+  const count = await deps.admin.partitionCount();
+  if (count !== deps.partitions) {
+    return refuse('partition_count', `the topic has ${count} partitions, PLAYHEAD_PARTITIONS says ${deps.partitions}: sessions would be split (D29)`);
+  }
+  const bounds = await deps.admin.bounds(partition);
+  const gaps = await deps.writers.use((connection) => connection.query(readGaps, [partition]));
+  if (claim.nextOffset > bounds.high) {
+    return refuse('log_shorter', `the log ends at ${bounds.high}, but ${claim.nextOffset} records were folded: the topic was recreated or lost its end (D23)`);
+  }
+  if (claim.fingerprint !== undefined && claim.nextOffset >= bounds.low) {
+    const wrong = await checkFingerprint(deps, partition, claim.fingerprint);
+    const at = claim.nextOffset;
+    if (wrong === 'mismatch') {
+      return refuse('fingerprint_mismatch', `the record at ${claim.fingerprint.offset} is not the one that was folded: the topic was recreated (D23)`);
+    }
+    if (wrong === 'gone' && acceptedGap(gaps, at, at) === undefined) {
+      return refuse(
+        'fingerprint_gone',
+        `the last folded record ${claim.fingerprint.offset} is no longer in the log, so it cannot be recognised; accept the empty gap [${at}, ${at}) to go on (D23)`,
+        { from: at, to: at },
+      );
+    }
+  }
+  return { ok: true, bounds, gaps };
+}
+
+async function checkFingerprint(deps: RecoveryDeps, partition: number, stored: Fingerprint): Promise<'same' | 'mismatch' | 'gone'> {
+  const record = await deps.admin.fetchOne(partition, stored.offset);
+  if (record === undefined || record.offset !== stored.offset) return 'gone';
+  return fingerprintOf(record).hash.equals(stored.hash) ? 'same' : 'mismatch';
+}
+
+/** The accepted gap that leads from `from` to `to` or beyond. */
+export function acceptedGap(gaps: readonly GapRow[], from: number, to: number): GapRow | undefined {
+  return gaps.find((gap) => gap.from_offset <= from && gap.to_offset >= to);
+}
+
+/** Finds the state to go on with (D24). Throws what database and log throw: try again later. */
+export async function recover(deps: RecoveryDeps, partition: number, claim: Claim): Promise<Recovered | Refusal> {
+  const log = await checkLog(deps, partition, claim);
+  if (!log.ok) return log;
+  const { bounds, gaps } = log;
+  const notes: string[] = [];
+  const rows = await deps.writers.use((connection) => connection.query(readSnapshots, [partition, claim.nextOffset, claim.emissionSeq]));
+  const found = newestUsable(deps, rows, claim, bounds, notes);
+  if (found !== undefined) {
+    const { row, state } = found;
+    const behind = claim.nextOffset < bounds.low;
+    if (!behind) return versionChecked(deps, claim, gaps, recovered(claim, state, row.next_offset, fingerprintIn(row), notes));
+    return overGap({ claim, bounds, gaps, notes, state, from: claim.nextOffset, settings: deps.settings });
+  }
+  if (bounds.low === 0) {
+    const fresh = recovered(claim, createPartition(deps.settings), 0, undefined, notes);
+    return versionChecked(deps, claim, gaps, fresh);
+  }
+  return overGap({ claim, bounds, gaps, notes, state: undefined, from: rows.at(0)?.next_offset ?? 0, settings: deps.settings });
+}
+
+type UsableSnapshot = { row: SnapshotRow; state: PartitionState };
+
+function newestUsable(deps: RecoveryDeps, rows: readonly SnapshotRow[], claim: Claim, bounds: LogBounds, notes: string[]): UsableSnapshot | undefined {
+  for (const row of rows) {
+    const exact = row.next_offset === claim.nextOffset && row.emission_seq === claim.emissionSeq;
+    // The statement asks for these two; a fake or a changed statement must not be able to lose data (H1).
+    if (row.next_offset > claim.nextOffset || row.emission_seq > claim.emissionSeq) continue;
+    if (row.next_offset < bounds.low && !exact) {
+      notes.push(`snapshot at ${row.next_offset} passed over: the log begins at ${bounds.low}`);
+      continue;
+    }
+    if (!exact && (row.fold_version !== FOLD_VERSION || !row.config_hash.equals(deps.configHash))) {
+      notes.push(`snapshot at ${row.next_offset} passed over: it was made by fold version ${row.fold_version} or under other settings`);
+      continue;
+    }
+    const opened = openSnapshot(deps.codec, row, deps.settings);
+    if (opened.ok && emissionSeq(opened.state) === row.emission_seq) return { row, state: opened.state };
+    notes.push(`snapshot at ${row.next_offset} passed over: ${opened.ok ? 'its state has another emission number' : opened.detail}`);
+  }
+  return undefined;
+}
+
+const fingerprintIn = (row: SnapshotRow): Fingerprint | undefined =>
+  row.fingerprint_offset === null || row.fingerprint_hash === null ? undefined : { offset: row.fingerprint_offset, hash: row.fingerprint_hash };
+
+function recovered(claim: Claim, state: PartitionState, nextOffset: number, fingerprint: Fingerprint | undefined, notes: readonly string[]): Recovered {
+  const committed = { nextOffset: claim.nextOffset, emissionSeq: claim.emissionSeq };
+  return { ok: true, folding: new Folding({ state, nextOffset, committed, fingerprint, clearOpen: false }), snapshotNow: false, notes };
+}
+
+/** Another fold version or other settings may only take over where nothing has to be folded again (D26). */
+function versionChecked(deps: RecoveryDeps, claim: Claim, gaps: readonly GapRow[], found: Recovered): Recovered | Refusal {
+  const sameVersion = claim.foldVersion === FOLD_VERSION;
+  const sameSettings = claim.configHash.equals(deps.configHash);
+  if (sameVersion && sameSettings) return found;
+  if (samePosition(found.folding.position, claim)) return { ...found, snapshotNow: true };
+  const at = claim.nextOffset;
+  const override = acceptedGap(gaps, at, at);
+  if (override !== undefined) return emptied({ claim, accepted: override, notes: [...found.notes], settings: deps.settings });
+  const away = `the state must be rebuilt from offset ${found.folding.nextOffset} to ${at}`;
+  const advice = `run the old build with the old settings once until it stops cleanly, or give up what is open by accepting the empty gap [${at}, ${at})`;
+  const gap = { from: at, to: at };
+  return sameVersion
+    ? refuse('fold_settings', `the fold settings have changed and ${away}: ${advice} (D26)`, gap)
+    : refuse('fold_version', `fold version ${FOLD_VERSION} cannot repeat version ${claim.foldVersion}, and ${away}: ${advice} (D26)`, gap);
+}
+
+type GapCase = {
+  claim: Claim;
+  bounds: LogBounds;
+  gaps: readonly GapRow[];
+  notes: string[];
+  /** Exact at the claimed position, or undefined: then what was open is part of the loss. */
+  state: PartitionState | undefined;
+  from: number;
+  settings: FoldSettings;
+};
+
+/** Goes past missing log if, and only if, an operator has accepted it (D25). The next flush snapshots, so that this happens once. */
+function overGap(options: GapCase): Recovered | Refusal {
+  const { claim, bounds, gaps, notes, from } = options;
+  const accepted = acceptedGap(gaps, from, bounds.low);
+  if (accepted === undefined) {
+    return refuse(
+      'log_cut',
+      `records [${from}, ${bounds.low}) are needed and no longer in the log; to go on without them, accept the gap: ` +
+        `playhead gaps accept <partition> ${from} ${bounds.low} (D25)`,
+      { from, to: bounds.low },
+    );
+  }
+  if (options.state === undefined) return emptied({ claim, accepted, notes, settings: options.settings });
+  const { state } = options;
+  const committed = { nextOffset: claim.nextOffset, emissionSeq: claim.emissionSeq };
+  const folding = new Folding({ state, nextOffset: claim.nextOffset, committed, fingerprint: undefined, clearOpen: false });
+  folding.skipTo(Math.max(accepted.to_offset, claim.nextOffset));
+  notes.push(`continues at ${folding.nextOffset} over the gap accepted by ${accepted.operator}: ${accepted.reason}`);
+  return { ok: true, folding, snapshotNow: true, notes };
+}
+
+/** Nothing can tell what was open: an empty state goes on behind the accepted gap, and the provisional rows go. */
+function emptied(options: { claim: Claim; accepted: GapRow; notes: string[]; settings: FoldSettings }): Recovered {
+  const { claim, accepted, notes } = options;
+  const committed = { nextOffset: claim.nextOffset, emissionSeq: claim.emissionSeq };
+  const state = emptyAfter(claim, options.settings);
+  const folding = new Folding({ state, nextOffset: claim.nextOffset, committed, fingerprint: undefined, clearOpen: true });
+  folding.skipTo(Math.max(accepted.to_offset, claim.nextOffset));
+  notes.push(`open sessions are given up; continues at ${folding.nextOffset}, as accepted by ${accepted.operator}: ${accepted.reason}`);
+  return { ok: true, folding, snapshotNow: true, notes };
+}
+
+/** An empty state that goes on with the partition's numbering and balance; events that were still waiting are part of the loss. */
+function emptyAfter(claim: Claim, settings: FoldSettings): PartitionState {
+  const state = createPartition(settings);
+  state.emissionSeq = claim.emissionSeq;
+  const balance = claim.ledger as Partial<Ledger>;
+  Object.assign(state.ledger, balance, { waiting: 0, eventsInLog: (balance.eventsInLog ?? 0) - (balance.waiting ?? 0) });
+  return state;
+}
