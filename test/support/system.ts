@@ -152,7 +152,7 @@ async function writeCloseAll(brokers: readonly string[], log: Log): Promise<void
     topic: log.topic,
     partitions: log.partitions,
     scheduler: systemScheduler,
-    registry: createMetricsRegistry('test', '0'),
+    registry: createMetricsRegistry({ service: 'test', version: '0', commit: '' }),
   });
   try {
     await writer.whenReady(15_000);

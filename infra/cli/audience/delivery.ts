@@ -58,6 +58,7 @@ export type DeliveryOptions = {
 
 const FLUSH_MS = 10_000;
 const EVENTS_PER_BEACON = 12;
+const FAST_VIEWING_MAX_MS = 300_000;
 /** Events that a player sends at once, with all that waits. */
 const URGENT: readonly string[] = ['attempt', 'playing', 'ended', 'leave', 'error'];
 
@@ -128,6 +129,8 @@ function deliveryOf(viewing: Viewing, cut: Cut, details: DeliveryDetails): Deliv
   const readyAt = (events[events.length - 1] as WireEvent).at;
   const sentAt = readyAt + random.int(0, 200);
   const video = viewing.videos.find((one) => one.id === cut.video) as Viewing['videos'][number];
+  // A send time anchors the session at its receipt: with a fast clock a long viewing would end too far in the future.
+  const mayTellSending = options.speed <= 1 || viewing.endsAt - startsAt < FAST_VIEWING_MAX_MS;
   const origin = options.site ?? 'https://coffee.example.org';
   const beacon: WireBeacon = {
     session: viewer.session,
@@ -135,7 +138,7 @@ function deliveryOf(viewing: Viewing, cut: Cut, details: DeliveryDetails): Deliv
     ...(withContext ? { page: `${origin}${video.path}${viewer.arrival.query}`, player: viewer.player } : {}),
     ...(withContext && viewer.arrival.referrer ? { referrer: viewer.arrival.referrer } : {}),
     ...(withContext && viewer.meta ? { meta: viewer.meta } : {}),
-    ...(viewer.saysSentAt ? { sentAt } : {}),
+    ...(viewer.saysSentAt && mayTellSending ? { sentAt } : {}),
     events,
   };
   const dueMs = Math.floor((sentAt - startsAt) / options.speed) + details.delayMs;

@@ -142,6 +142,9 @@ function playedMs(person: player.Player): number {
   return person.truth.sections.reduce((sum, section) => sum + section.toMs - section.fromMs, openMs);
 }
 
+/** People do not seek by less; it would be hard to tell from play that just goes on. */
+const SEEK_MIN_MS = 1_000;
+
 type Happening = { weight: number; run: (random: Random, person: player.Player) => boolean };
 
 /** What may happen while a video plays; false = a fatal error, nothing comes after it. */
@@ -164,8 +167,9 @@ function happen(random: Random, person: player.Player): boolean {
 function pauseAndResume(random: Random, person: player.Player): boolean {
   player.stopMoving(person, 'pause');
   player.pass(person, random.spread(8_000, 300, 120_000));
-  if (random.chance(0.2)) {
-    player.seek(person, random.int(0, person.durationMs - 1), 0, false);
+  const toMs = random.int(0, person.durationMs - 1);
+  if (random.chance(0.2) && Math.abs(toMs - person.positionMs) >= SEEK_MIN_MS) {
+    player.seek(person, toMs, 0, false);
     player.pass(person, random.int(100, 3_000));
   }
   player.startMoving(person);
@@ -178,7 +182,7 @@ function seekSomewhere(random: Random, person: player.Player): boolean {
   const farMs = random.int(1_500, Math.max(2_000, Math.floor(durationMs / 3)));
   const target = kind === 0 ? 0 : kind === 1 ? random.int(0, durationMs - 1) : kind === 2 ? positionMs + farMs : positionMs - farMs;
   const toMs = Math.max(0, Math.min(durationMs - 1, target));
-  if (toMs !== positionMs) player.seek(person, toMs, random.spread(200, 10, 3_000), random.chance(0.2));
+  if (Math.abs(toMs - positionMs) >= SEEK_MIN_MS) player.seek(person, toMs, random.spread(200, 10, 3_000), random.chance(0.2));
   return true;
 }
 
