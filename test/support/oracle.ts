@@ -33,7 +33,7 @@ export function expectedSessions(plans: readonly DeliveryPlan[]): Map<string, Ex
     const truths = plan.lostIndexes.length + plan.lateIndexes.length > 0 ? observe(viewing, plan.promptIndexes) : viewing.truths;
     for (const truth of truths) {
       if (truth.events === 0) continue;
-      const exactStart = !viewing.viewer.saysSentAt;
+      const exactStart = plan.deliveries.every((delivery) => delivery.beacon.sentAt === undefined);
       expected.set(sessionKey(truth.session, truth.video), {
         facts: factsOf(truth),
         startedAt: truth.startedAt,

@@ -165,6 +165,7 @@ export function seek(player: Player, toMs: number, delayMs: number, bufferRanDry
   if (wasMoving) prove(player);
   player.moving = false;
   player.positionMs = toMs;
+  player.contiguousAtMs = -1;
   report(player, 'seek', { fromMs, toMs });
   player.truth.seeks++;
   if (!wasMoving) return;
