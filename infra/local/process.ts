@@ -68,6 +68,8 @@ export async function startProcess(options: ProcessOptions): Promise<ManagedProc
     ...(wrapped.uid === undefined ? {} : { uid: wrapped.uid, gid: wrapped.gid }),
   });
   closeSync(log);
+  // Watching a child must not keep us alive: a test file ends when its tests have, and then stops its servers.
+  child.unref();
   let exit: Exit | undefined;
   const exited = new Promise<Exit>((resolve) => {
     child.once('exit', (code, signal) => {
@@ -92,6 +94,7 @@ export async function startProcess(options: ProcessOptions): Promise<ManagedProc
     exited,
     exit: () => exit,
     async stop(timeoutMs = STOP_TIMEOUT_MS) {
+      if (exit === undefined) child.ref();
       send(options.stopSignal ?? 'SIGTERM');
       const cancel = systemScheduler.after(timeoutMs, () => send('SIGKILL'));
       const ended = await exited;
