@@ -1,0 +1,213 @@
+// The running gateway: wires keys, limits, publisher, ticks, doors and server together, says how it is, and stops in order.
+// It builds no adapters: the log, the database and the clock are handed in, so that tests run all of it on an in-process log.
+import { createServer, type Server } from 'node:http';
+import type { Logger } from 'pino';
+import type { Registry } from 'prom-client';
+import type { ConfigOf } from '../infra/runtime/config.ts';
+import { codeOf, messageOf, toError } from '../infra/runtime/errors.ts';
+import { closeServer, listen } from '../infra/runtime/http.ts';
+import type { HealthReport } from '../infra/runtime/metrics.ts';
+import type { Clock, LogWriter, Scheduler, Statement } from '../infra/runtime/ports.ts';
+import type { Codec } from '../schemas/codec.ts';
+import { createApp, type SdkFiles } from './app.ts';
+import { type Collector, createCollector } from './collect.ts';
+import type { ingestConfigSpec } from './config.ts';
+import type { Door } from './doors/door.ts';
+import { createNativeDoor } from './doors/native.ts';
+import { createLookups, hashId, openPlaces, openReferrers } from './enrichment.ts';
+import { createFront } from './front.ts';
+import { type Keys, startKeys } from './keys.ts';
+import { createIngestMetrics, type IngestMetrics } from './metrics.ts';
+import { Publisher } from './publisher.ts';
+import { createRateLimiter } from './rate-limit.ts';
+import { startSalts } from './salts.ts';
+import { startTicks } from './ticks.ts';
+
+export type IngestConfig = ConfigOf<typeof ingestConfigSpec>;
+
+export type GatewayDeps = {
+  config: Omit<IngestConfig, 'kafkaBrokers' | 'schemaRegistryUrl' | 'databaseUrl' | 'schemaMode'>;
+  logger: Logger;
+  registry: Registry;
+  clock: Clock;
+  scheduler: Scheduler;
+  writer: LogWriter;
+  /** Throws while the topic cannot be used; ERR_TOPIC = it never will be as it is (D29, K26). */
+  checkTopic: () => Promise<void>;
+  codec: Pick<Codec, 'encodeBeacon' | 'encodeTick'>;
+  query: <P extends readonly unknown[], R>(statement: Statement<P, R>, params: P) => Promise<R[]>;
+  sdk: SdkFiles | undefined;
+  /** Told about what a restart must cure: a topic that does not fit. */
+  fail: (error: Error) => void;
+};
+
+export type Gateway = { address: { host: string; port: number }; health(): HealthReport; stop(): Promise<void> };
+
+/** A record's value and key: below a batch, which is below the topic's max.message.bytes (K18). */
+const RECORD_BYTES_MAX = 192 * 1024;
+const BATCH_BYTES_MAX = 224 * 1024;
+const TOPIC_RETRY_MS = 1_000;
+const TOPIC_RECHECK_MS = 60_000;
+const SALTS_REFRESH_MS = 60_000;
+const HEADERS_TIMEOUT_MS = 10_000;
+const REQUEST_TIMEOUT_MS = 15_000;
+const KEEP_ALIVE_MS = 65_000;
+const CONNECTIONS_CHECK_MS = 1_000;
+const REQUESTS_PER_SOCKET_MAX = 10_000;
+/** On a stop, how long beyond the deadline of a request its connection may live: what has not sent its body by then is cut off. */
+const STOP_SLACK_MS = 1_000;
+
+/** Starts everything; resolves once the port is open. Ready is another matter: health() says so. */
+export async function startGateway(deps: GatewayDeps): Promise<Gateway> {
+  const { config, scheduler, logger } = deps;
+  let stopping = false;
+  const late: { keys?: Keys; publisher?: Publisher } = {};
+  const metrics = createIngestMetrics(deps.registry, {
+    load: () => late.publisher?.load() ?? { records: 0 },
+    recordsMax: config.bufferBeaconsMax,
+    keysAgeMs: () => late.keys?.ageMs() ?? 0,
+  });
+  const keys = startKeys({ query: deps.query, scheduler, refreshIntervalMs: config.keysRefreshMs, logger, onRefresh: metrics.keysRefresh });
+  const salts = startSalts({ query: deps.query, clock: deps.clock, scheduler, refreshIntervalMs: SALTS_REFRESH_MS, logger });
+  const publisher = createPublisher(deps, metrics);
+  late.keys = keys;
+  late.publisher = publisher;
+  const topic = watchTopic(deps);
+  const health = (): HealthReport => healthOf({ writerReady: deps.writer.ready(), keys, topicChecked: topic.checked(), stopping });
+  const lookups = createLookups({ places: openPlaces({ path: config.placesPath, logger }), referrers: openReferrers({ logger }), salts });
+  const collector = createCollector({
+    keys,
+    keyLimiter: createRateLimiter({ scheduler, bucketsMax: config.bucketsMax, onForgotten: () => metrics.limitHit('buckets') }),
+    lookups,
+    publisher,
+    codec: deps.codec,
+    metrics,
+    ready: () => deps.writer.ready() && topic.checked(),
+    settings: {
+      partitions: config.partitions,
+      keyPerSecond: config.keyPerSecond,
+      keyBurstSeconds: config.keyBurstSeconds,
+      recordBytesMax: RECORD_BYTES_MAX,
+    },
+  });
+  const server = createIngestServer(deps, {
+    doors: createDoors({ collector, metrics, scheduler }),
+    metrics,
+    health,
+    stopping: () => stopping,
+  });
+  const address = await listen(server, config);
+  const ticks = startTicks({
+    writer: deps.writer,
+    scheduler,
+    partitions: config.partitions,
+    intervalMs: config.tickIntervalMs,
+    encodeTick: () => deps.codec.encodeTick({ instance: config.instance }),
+    onOutcome: metrics.ticks,
+  });
+  return {
+    address,
+    health,
+    async stop() {
+      stopping = true;
+      keys.stop();
+      salts.stop();
+      topic.stop();
+      // In this order: no new requests, answers for those inside (their records are still sent), then the rest of the buffer.
+      const cut = scheduler.after(config.deadlineMs + STOP_SLACK_MS, () => server.closeAllConnections());
+      await closeServer(server);
+      cut();
+      await publisher.drain();
+      await ticks.stop();
+    },
+  };
+}
+
+/** Every protocol the gateway speaks. */
+function createDoors(deps: { collector: Collector; metrics: IngestMetrics; scheduler: Scheduler }): readonly Door[] {
+  return [createNativeDoor({ collector: deps.collector, metrics: deps.metrics, hashId, uuid: deps.scheduler.uuid })];
+}
+
+function createPublisher(deps: GatewayDeps, metrics: IngestMetrics): Publisher {
+  const { config } = deps;
+  return new Publisher({
+    writer: deps.writer,
+    scheduler: deps.scheduler,
+    settings: {
+      lingerMs: config.lingerMs,
+      deadlineMs: config.deadlineMs,
+      sendsInFlightMax: config.sendsInFlightMax,
+      recordsMax: config.bufferBeaconsMax,
+      bytesMax: config.bufferBytesMax,
+      batchBytesMax: BATCH_BYTES_MAX,
+    },
+    hooks: { sent: metrics.batch, deadlinePassed: () => metrics.limitHit('deadline') },
+  });
+}
+
+type ServerParts = { doors: readonly Door[]; metrics: IngestMetrics; health: () => HealthReport; stopping: () => boolean };
+
+/** The HTTP server with the time limits of G4: the front, and behind it the Express app. */
+function createIngestServer(deps: GatewayDeps, { doors, metrics, health, stopping }: ServerParts): Server {
+  const { config, scheduler, logger } = deps;
+  const routes = doors.flatMap((door) => door.routes);
+  const app = createApp({
+    health,
+    sdk: deps.sdk,
+    methodsOf: (path) =>
+      routes.filter((route) => route.path === path || (route.path instanceof RegExp && route.path.test(path))).map((route) => route.method),
+    logger,
+    uuid: scheduler.uuid,
+    settings: config,
+  });
+  const prefixLimiter = createRateLimiter({ scheduler, bucketsMax: config.bucketsMax, onForgotten: () => metrics.limitHit('buckets') });
+  const front = createFront({ doors, next: app, prefixLimiter, metrics, logger, clock: deps.clock, scheduler, stopping, settings: config });
+  const server = createServer(
+    {
+      headersTimeout: HEADERS_TIMEOUT_MS,
+      requestTimeout: REQUEST_TIMEOUT_MS,
+      keepAliveTimeout: KEEP_ALIVE_MS,
+      connectionsCheckingInterval: CONNECTIONS_CHECK_MS,
+    },
+    front,
+  );
+  server.maxRequestsPerSocket = REQUESTS_PER_SOCKET_MAX;
+  server.maxConnections = config.connectionsMax;
+  return server;
+}
+
+/** Checks the topic until it fits, then now and then: its partition count is part of the contract (D29). */
+function watchTopic(deps: GatewayDeps): { checked(): boolean; stop(): void } {
+  let checked = false;
+  let stopped = false;
+  let cancel = (): void => {};
+  const check = async (): Promise<void> => {
+    try {
+      await deps.checkTopic();
+      checked = true;
+    } catch (thrown) {
+      if (codeOf(thrown) === 'ERR_TOPIC') return deps.fail(toError(thrown));
+      deps.logger.warn({ error: messageOf(thrown) }, 'the topic could not be checked; trying again');
+    }
+    if (!stopped) cancel = deps.scheduler.after(checked ? TOPIC_RECHECK_MS : TOPIC_RETRY_MS, () => void check());
+  };
+  void check();
+  return {
+    checked: () => checked,
+    stop() {
+      stopped = true;
+      cancel();
+    },
+  };
+}
+
+function healthOf(state: { writerReady: boolean; keys: Keys; topicChecked: boolean; stopping: boolean }): HealthReport {
+  const { keys } = state;
+  const checks: HealthReport['checks'] = {
+    log: { ok: state.writerReady, detail: state.writerReady ? 'can be written' : 'no connection to Kafka' },
+    topic: { ok: state.topicChecked, detail: state.topicChecked ? 'fits' : 'not checked yet' },
+    keys: { ok: keys.loaded(), detail: keys.loaded() ? `read ${Math.round(keys.ageMs() / 1000)} s ago` : 'not read yet' },
+    running: { ok: !state.stopping, detail: state.stopping ? 'stopping' : 'taking beacons' },
+  };
+  return { alive: true, ready: Object.values(checks).every((check) => check.ok), checks };
+}

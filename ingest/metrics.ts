@@ -1,0 +1,92 @@
+// What the gateway counts. Names and labels: README.md; every limit of core/limits.ts has its place in limit_hits.
+import { Counter, Gauge, Histogram, type Registry } from 'prom-client';
+import { LIMIT_NAMES, type LimitName } from './core/limits.ts';
+
+export type BeaconOutcome = 'accepted' | 'dropped' | 'rejected';
+
+export type IngestMetrics = {
+  /** Beacons (rejected: events or beacons that became reject records) by outcome and reason. */
+  beacons(outcome: BeaconOutcome, reason: string, count: number): void;
+  events(count: number): void;
+  request(status: number, durationMs: number): void;
+  body(status: number, bytes: number): void;
+  limitHit(limit: LimitName): void;
+  ignoredFields(count: number): void;
+  ticks(outcome: 'appended' | 'failed' | 'skipped', count: number): void;
+  keysRefresh(outcome: 'refreshed' | 'failed', keys: number): void;
+  batch(records: number, bytes: number): void;
+};
+
+const DURATION_BUCKETS = [0.001, 0.0025, 0.005, 0.01, 0.02, 0.03, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10];
+const BYTES_BUCKETS = [128, 256, 512, 1024, 2048, 4096, 8192, 16_384, 65_536, 262_144, 524_288];
+
+/** Registers the gateway's metrics. `load` is asked when they are scraped. */
+export function createIngestMetrics(
+  registry: Registry,
+  deps: { load: () => { records: number }; recordsMax: number; keysAgeMs: () => number },
+): IngestMetrics {
+  const registers = [registry];
+  const counter = (name: string, help: string, labelNames: string[] = []): Counter =>
+    new Counter({ name: `playhead_ingest_${name}`, help, labelNames, registers });
+  const gauge = (name: string, help: string, collect: (set: (value: number) => void) => void): void => {
+    new Gauge({
+      name: `playhead_ingest_${name}`,
+      help,
+      registers,
+      collect() {
+        collect((value) => this.set(value));
+      },
+    });
+  };
+  const beacons = counter('beacons_total', 'Beacons by what became of them', ['outcome', 'reason']);
+  const events = counter('events_total', 'Events accepted into the log');
+  const limits = counter('limit_hits_total', 'Times a limit was reached', ['limit']);
+  for (const limit of LIMIT_NAMES) limits.inc({ limit }, 0);
+  const ignored = counter('ignored_fields_total', 'Unknown or unusable fields that were left out');
+  const ticks = counter('ticks_total', 'Ticks by outcome, one per partition and interval', ['outcome']);
+  const refreshes = counter('keys_refreshes_total', 'Reads of the write keys by outcome', ['outcome']);
+  const duration = new Histogram({
+    name: 'playhead_ingest_request_duration_seconds',
+    help: 'From the request line to the answer, acknowledgement of the log included',
+    labelNames: ['status_class'],
+    buckets: DURATION_BUCKETS,
+    registers,
+  });
+  const bytes = new Histogram({
+    name: 'playhead_ingest_body_bytes',
+    help: 'Bytes of a request body on the wire',
+    labelNames: ['status_class'],
+    buckets: BYTES_BUCKETS,
+    registers,
+  });
+  const batchRecords = new Histogram({
+    name: 'playhead_ingest_batch_records',
+    help: 'Records in one batch of one partition',
+    buckets: [1, 2, 4, 8, 16, 32, 64, 128, 256, 512, 1024],
+    registers,
+  });
+  let keys = 0;
+  gauge('buffer_beacons', 'Records waiting for the acknowledgement of the log', (set) => set(deps.load().records));
+  gauge('buffer_limit_beacons', 'Records that may wait at once', (set) => set(deps.recordsMax));
+  gauge('keys', 'Write keys known', (set) => set(keys));
+  gauge('keys_age_seconds', 'Time since the write keys were last read', (set) => set(deps.keysAgeMs() / 1000));
+  const classOf = (status: number): string => `${Math.floor(status / 100)}xx`;
+  const accepted = beacons.labels({ outcome: 'accepted', reason: '' });
+  return {
+    beacons(outcome, reason, count) {
+      if (outcome === 'accepted') accepted.inc(count);
+      else beacons.inc({ outcome, reason }, count);
+    },
+    events: (count) => events.inc(count),
+    request: (status, durationMs) => duration.labels(classOf(status)).observe(durationMs / 1000),
+    body: (status, size) => bytes.labels(classOf(status)).observe(size),
+    limitHit: (limit) => limits.inc({ limit }),
+    ignoredFields: (count) => ignored.inc(count),
+    ticks: (outcome, count) => ticks.inc({ outcome }, count),
+    keysRefresh(outcome, known) {
+      refreshes.inc({ outcome });
+      keys = known;
+    },
+    batch: (records) => batchRecords.observe(records),
+  };
+}
