@@ -67,6 +67,16 @@ export function expectedDuplicates(plans: readonly DeliveryPlan[]): number {
   return copies;
 }
 
+/** Numbers that never came although a higher one of their stream did. */
+export function expectedLost(plans: readonly DeliveryPlan[]): number {
+  let lost = 0;
+  for (const { promptIndexes, lostIndexes } of plans) {
+    const highest = promptIndexes.at(-1) ?? -1;
+    lost += lostIndexes.filter((index) => index < highest).length;
+  }
+  return lost;
+}
+
 /** Says in which figures of which session the engine differs from the truth; empty = equal to the millisecond. */
 export function differences(expected: ReadonlyMap<string, ExpectedSession>, actual: ReadonlyMap<string, SessionFacts>): string[] {
   const found: string[] = [];

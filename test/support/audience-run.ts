@@ -1,0 +1,121 @@
+// One run of a simulated audience against the whole system: send, let everything be sealed, compare with the truth.
+import assert from 'node:assert/strict';
+import pg from 'pg';
+import { type CrowdResult, planCrowd, sendCrowd } from '../../infra/cli/audience/audience.ts';
+import { SHORT_VIDEOS } from '../../infra/cli/audience/catalog.ts';
+import type { DeliveryOptions, DeliveryPlan } from '../../infra/cli/audience/delivery.ts';
+import { createDriver } from '../../infra/cli/audience/driver.ts';
+import type { ViewingOptions } from '../../infra/cli/audience/viewing.ts';
+import { systemClock, systemScheduler } from '../../infra/runtime/clock.ts';
+import { storedSessions } from './facts.ts';
+import { checkInvariants } from './invariants.ts';
+import { differences, expectedDuplicates, expectedSessions } from './oracle.ts';
+import type { TestSystem } from './system.ts';
+
+export type RunOptions = {
+  viewers: number;
+  seed: string;
+  /** Sending of all viewers begins within this time. */
+  spreadMs: number;
+  delivery: DeliveryOptions;
+  viewing?: Partial<ViewingOptions>;
+};
+
+export type RunResult = { plans: DeliveryPlan[]; results: CrowdResult[] };
+
+/** Viewers' clocks begin this long ago and run fast, so that no viewing lies in the future. */
+const PAST_MS = 3 * 3_600_000;
+const SETTLE_TIMEOUT_MS = 90_000;
+
+/** Sends a crowd; every request must end up accepted. `meanwhile` runs beside it. */
+export async function sendAudience(system: TestSystem, options: RunOptions, meanwhile?: () => Promise<void>): Promise<RunResult> {
+  const gapMs = options.spreadMs / options.viewers;
+  const plans = planCrowd({
+    viewers: options.viewers,
+    seed: options.seed,
+    startsAt: systemClock.now() - PAST_MS,
+    videos: SHORT_VIDEOS,
+    gapMs: Math.floor(gapMs),
+    delivery: options.delivery,
+    viewing: options.viewing ?? {},
+  });
+  const driver = createDriver(
+    { scheduler: systemScheduler },
+    { endpoint: system.ingest, key: system.writeKey, retryPauseMaxMs: 500, attemptsMax: 200, requestTimeoutMs: 8_000 },
+  );
+  const [results] = await Promise.all([sendCrowd(driver, plans, gapMs), meanwhile?.()]);
+  const problems = results.flatMap(({ records }) => records.filter((record) => record.outcome !== 'accepted' || record.rejected.length > 0));
+  assert.deepEqual(problems.slice(0, 3), [], `${problems.length} requests were not accepted as a whole`);
+  return { plans, results };
+}
+
+/** A connection to the system's database for the length of `use`. */
+export async function withDatabase<T>(url: string, use: (client: pg.Client) => Promise<T>): Promise<T> {
+  const client = new pg.Client({ connectionString: url });
+  await client.connect();
+  try {
+    return await use(client);
+  } finally {
+    await client.end();
+  }
+}
+
+/** Waits until `done` answers true. @throws with what `describe` says if it does not within `timeoutMs`. */
+export async function eventually(done: () => Promise<boolean>, describe: () => Promise<string>, timeoutMs: number): Promise<void> {
+  const deadline = systemScheduler.monotonicMs() + timeoutMs;
+  while (!(await done())) {
+    if (systemScheduler.monotonicMs() > deadline) throw new Error(`still not so after ${timeoutMs} ms: ${await describe()}`);
+    await systemScheduler.sleep(250);
+  }
+}
+
+const BALANCE = `SELECT coalesce(sum((ledger->>'eventsInLog')::int8), 0)::int8 AS events, coalesce(sum((ledger->>'waiting')::int8), 0)::int8 AS waiting,
+    (SELECT count(*) FROM open_sessions)::int8 AS open, (SELECT count(*) FROM sessions)::int8 AS sealed FROM partition_progress`;
+
+/** Waits out the grace for missing numbers, has every session closed and waits until all of it is in the tables. */
+export async function sealAll(system: TestSystem, events: number): Promise<void> {
+  await withDatabase(system.database, async (client) => {
+    const balance = async (): Promise<Record<string, number>> => {
+      const { rows } = await client.query(BALANCE);
+      return Object.fromEntries(Object.entries(rows[0] as Record<string, string>).map(([name, value]) => [name, Number(value)]));
+    };
+    const describe = async (): Promise<string> => `at least ${events} events expected, ${JSON.stringify(await balance())}`;
+    const folded = async (): Promise<boolean> => {
+      const now = await balance();
+      return (now['events'] as number) >= events && now['waiting'] === 0;
+    };
+    await eventually(folded, describe, SETTLE_TIMEOUT_MS);
+    await system.closeAll();
+    await eventually(async () => (await balance())['open'] === 0 && (await balance())['waiting'] === 0, describe, SETTLE_TIMEOUT_MS);
+  });
+}
+
+/** Event copies that were certainly written to the log. */
+export const acceptedCopies = (results: readonly CrowdResult[]): number =>
+  results.flatMap(({ records }) => records).reduce((sum, record) => sum + record.eventIndexes.length, 0);
+
+/** Event copies that may have been written beyond those, by attempts whose fate is unknown. */
+export const unknownCopies = (results: readonly CrowdResult[]): number =>
+  results.flatMap(({ records }) => records).reduce((sum, record) => sum + record.unknownAttempts * record.eventIndexes.length, 0);
+
+/** Every figure of every session in the tables equals the truth, duplicates are counted, and the invariants hold. */
+export async function expectTruth(system: TestSystem, run: RunResult): Promise<void> {
+  await withDatabase(system.database, async (client) => {
+    const stored = await storedSessions(client, system.site);
+    const expected = expectedSessions(run.plans);
+    const facts = new Map([...stored].map(([key, session]) => [key, session.facts]));
+    const found = differences(expected, facts);
+    assert.deepEqual(found.slice(0, 10), [], `${found.length} differences`);
+    for (const [key, { startedAt, exactStart }] of expected) {
+      if (exactStart) assert.equal(stored.get(key)?.startedAt, startedAt, `${key} starts when the viewer's clock said`);
+    }
+    const counted = await client.query(
+      `SELECT (SELECT coalesce(sum(duplicates), 0) FROM sessions)::int8 + (SELECT coalesce(sum(duplicates), 0) FROM duplicate_counts)::int8 AS n`,
+    );
+    const duplicates = Number(counted.rows[0].n);
+    const planned = expectedDuplicates(run.plans);
+    const unknown = unknownCopies(run.results);
+    assert.ok(duplicates >= planned && duplicates <= planned + unknown, `${duplicates} duplicates, planned ${planned} to ${planned + unknown}`);
+    assert.deepEqual(await checkInvariants(client), []);
+  });
+}
