@@ -60,6 +60,8 @@ class GroupMember implements LogConsumer {
   private readonly client: KafkaClient;
   private readonly consumer: Consumer;
   private assigned: readonly number[] = [];
+  /** What the next join asks to keep: outlives a crash, so that a restart gets its own partitions back if nobody took them. */
+  private held: readonly number[] = [];
   private generation = 0;
   private readonly reports = new Map<number, number>();
   private reporting = false;
@@ -71,7 +73,7 @@ class GroupMember implements LogConsumer {
     this.client = openKafka(deps.connection, settings.patience, deps.scheduler);
     this.consumer = this.client.kafka.consumer({
       groupId: deps.groupId,
-      partitionAssigners: [stickyAssigner(deps.topic, () => ({ generation: this.generation, partitions: this.assigned }))],
+      partitionAssigners: [stickyAssigner(deps.topic, () => ({ generation: this.generation, partitions: this.held }))],
       allowAutoTopicCreation: false,
       sessionTimeout: settings.sessionTimeoutMs,
       heartbeatInterval: settings.heartbeatIntervalMs,
@@ -145,6 +147,7 @@ class GroupMember implements LogConsumer {
     this.consumer.on(events.GROUP_JOIN, ({ payload }) => {
       const partitions = payload.memberAssignment[this.deps.topic] ?? [];
       this.assigned = partitions.toSorted((a, b) => a - b);
+      this.held = this.assigned;
       this.deps.metrics.joined();
       this.logger.info({ group: this.deps.groupId, partitions: this.assigned, tookMs: payload.duration }, 'joined the group');
       handlers.onAssigned(this.assigned);
