@@ -44,7 +44,9 @@ export async function sendAudience(system: TestSystem, options: RunOptions, mean
     { endpoint: system.ingest, key: system.writeKey, retryPauseMaxMs: 500, attemptsMax: 200, requestTimeoutMs: 8_000 },
   );
   const [results] = await Promise.all([sendCrowd(driver, plans, gapMs), meanwhile?.()]);
-  const problems = results.flatMap(({ records }) => records.filter((record) => record.outcome !== 'accepted' || record.rejected.length > 0));
+  const problems = results.flatMap(({ records }) =>
+    records.filter((record) => record.outcome !== 'accepted' || record.rejected.length > 0),
+  );
   assert.deepEqual(problems.slice(0, 3), [], `${problems.length} requests were not accepted as a whole`);
   return { plans, results };
 }
@@ -115,7 +117,10 @@ export async function expectTruth(system: TestSystem, run: RunResult): Promise<v
     const duplicates = Number(counted.rows[0].n);
     const planned = expectedDuplicates(run.plans);
     const unknown = unknownCopies(run.results);
-    assert.ok(duplicates >= planned && duplicates <= planned + unknown, `${duplicates} duplicates, planned ${planned} to ${planned + unknown}`);
+    assert.ok(
+      duplicates >= planned && duplicates <= planned + unknown,
+      `${duplicates} duplicates, planned ${planned} to ${planned + unknown}`,
+    );
     assert.deepEqual(await checkInvariants(client), []);
   });
 }

@@ -97,8 +97,18 @@ export function planDelivery(viewing: Viewing, options: DeliveryOptions): Delive
     }
   }
   if (numbered) deliveries.sort((a, b) => a.dueMs - b.dueMs);
+  else keepOrder(deliveries);
   const promptIndexes = [...new Set(deliveries.flatMap((delivery) => delivery.eventIndexes))].sort((a, b) => a - b);
   return { viewing, deliveries, held, lostIndexes, promptIndexes, lateIndexes };
+}
+
+/** Without numbers the order of arrival is all there is: nothing is due before what was sent before it. */
+function keepOrder(deliveries: Delivery[]): void {
+  let dueMs = 0;
+  for (const delivery of deliveries) {
+    dueMs = Math.max(dueMs, delivery.dueMs);
+    delivery.dueMs = dueMs;
+  }
 }
 
 /** Consecutive events of one video until something urgent happens, the beacon is full or it waited long enough. */
