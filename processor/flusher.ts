@@ -13,7 +13,11 @@ import { isRefusedRow, RETRYABLE_SQLSTATES, sqlStateOf, UNIQUE_VIOLATION } from 
 const RETRY_MS_MIN = 100;
 const RETRY_MS_MAX = 5_000;
 
-export type FlushDeps = Pick<ClaimDeps, 'writers' | 'onHolderTerminated'> & { scheduler: Scheduler; logger: Logger; metrics: ProcessorMetrics };
+export type FlushDeps = Pick<ClaimDeps, 'writers' | 'onHolderTerminated'> & {
+  scheduler: Scheduler;
+  logger: Logger;
+  metrics: ProcessorMetrics;
+};
 
 /** `lost`: the partition was taken away before the outcome was known. `refused`, `duplicate`: stop the partition and say so. */
 export type FlushEnd =
@@ -59,7 +63,11 @@ function report(deps: FlushDeps, owner: Owner, thrown: unknown): void {
 }
 
 /** Asks the progress row until it answers or the partition is taken away. */
-async function settle(deps: FlushDeps, flush: Parameters<typeof judge>[1], held: () => boolean): Promise<ReturnType<typeof judge> | 'lost'> {
+async function settle(
+  deps: FlushDeps,
+  flush: Parameters<typeof judge>[1],
+  held: () => boolean,
+): Promise<ReturnType<typeof judge> | 'lost'> {
   for (let attempt = 0; held(); attempt++) {
     try {
       return judge(await readSettledProgress(deps, flush.owner.partition), flush);

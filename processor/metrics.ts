@@ -32,17 +32,42 @@ export function createProcessorMetrics(registry: Registry, views: () => readonly
   const counter = (named: Named) => new Counter({ labelNames: [], ...named, registers: [registry] });
   const histogram = (named: Named & { buckets: number[] }) => new Histogram({ labelNames: [], ...named, registers: [registry] });
   const records = counter({ name: 'playhead_processor_records_total', help: 'Events by what became of them', labelNames: ['outcome'] });
-  const sealed = counter({ name: 'playhead_processor_sealed_sessions_total', help: 'Session parts sealed, by reason', labelNames: ['reason'] });
+  const sealed = counter({
+    name: 'playhead_processor_sealed_sessions_total',
+    help: 'Session parts sealed, by reason',
+    labelNames: ['reason'],
+  });
   const seconds = histogram({ name: 'playhead_processor_flush_duration_seconds', help: 'Time of one flush', buckets: FLUSH_SECONDS });
   const rows = histogram({ name: 'playhead_processor_flush_rows', help: 'Rows of one flush', labelNames: ['table'], buckets: FLUSH_ROWS });
-  const failures = counter({ name: 'playhead_processor_flush_failures_total', help: 'Flushes that failed and were decided from the progress row' });
+  const failures = counter({
+    name: 'playhead_processor_flush_failures_total',
+    help: 'Flushes that failed and were decided from the progress row',
+  });
   const refused = counter({ name: 'playhead_processor_refused_rows_total', help: 'Rows the database refused' });
-  const fenced = counter({ name: 'playhead_processor_fenced_writes_total', help: 'Flushes refused because the partition was claimed elsewhere' });
+  const fenced = counter({
+    name: 'playhead_processor_fenced_writes_total',
+    help: 'Flushes refused because the partition was claimed elsewhere',
+  });
   const rebalances = counter({ name: 'playhead_processor_rebalances_total', help: 'Assignments received from the consumer group' });
-  const restores = histogram({ name: 'playhead_processor_restore_duration_seconds', help: 'From assignment to folding new records', buckets: RESTORE_SECONDS });
-  const limits = counter({ name: 'playhead_processor_limit_hits_total', help: 'Limits of the fold that were reached', labelNames: ['limit'] });
-  const terminated = counter({ name: 'playhead_processor_terminated_writers_total', help: 'Frozen writers that were ended to free a progress row' });
-  const crashes = counter({ name: 'playhead_processor_consumer_crashes_total', help: 'Failures of the Kafka client', labelNames: ['restart'] });
+  const restores = histogram({
+    name: 'playhead_processor_restore_duration_seconds',
+    help: 'From assignment to folding new records',
+    buckets: RESTORE_SECONDS,
+  });
+  const limits = counter({
+    name: 'playhead_processor_limit_hits_total',
+    help: 'Limits of the fold that were reached',
+    labelNames: ['limit'],
+  });
+  const terminated = counter({
+    name: 'playhead_processor_terminated_writers_total',
+    help: 'Frozen writers that were ended to free a progress row',
+  });
+  const crashes = counter({
+    name: 'playhead_processor_consumer_crashes_total',
+    help: 'Failures of the Kafka client',
+    labelNames: ['restart'],
+  });
   registerGauges(registry, views, nowMs);
   return {
     folded(before, after) {
@@ -66,7 +91,7 @@ export function createProcessorMetrics(registry: Registry, views: () => readonly
 }
 
 function registerGauges(registry: Registry, views: () => readonly TaskView[], nowMs: () => number): void {
-  const gauge = (name: string, help: string, valueOf: (view: TaskView) => number | undefined): void => {
+  const gauge = (name: string, help: string, readView: (view: TaskView) => number | undefined): void => {
     new Gauge({
       name,
       help,
@@ -75,7 +100,7 @@ function registerGauges(registry: Registry, views: () => readonly TaskView[], no
       collect() {
         this.reset();
         for (const view of views()) {
-          const value = valueOf(view);
+          const value = readView(view);
           if (value !== undefined) this.set({ partition: String(view.partition) }, value);
         }
       },
@@ -88,7 +113,9 @@ function registerGauges(registry: Registry, views: () => readonly TaskView[], no
   gauge('playhead_processor_open_sessions', 'Open session parts', (view) => view.openSessions);
   gauge('playhead_processor_state_bytes', 'Size of the last snapshot, compressed', (view) => view.snapshotBytes);
   gauge('playhead_processor_buffered_bytes', 'Raw bytes folded and not yet written', (view) => view.bufferedBytes);
-  gauge('playhead_processor_halted_partitions', '1 while a partition stands still and needs an operator', (view) => (view.mode === 'halted' ? 1 : 0));
+  gauge('playhead_processor_halted_partitions', '1 while a partition stands still and needs an operator', (view) =>
+    view.mode === 'halted' ? 1 : 0,
+  );
 }
 
 /** Metrics that go nowhere, for tests and the simulator. */

@@ -57,18 +57,27 @@ type LogCheck = { ok: true; bounds: LogBounds; gaps: readonly GapRow[] } | Refus
 export async function checkLog(deps: RecoveryDeps, partition: number, claim: Claim): Promise<LogCheck> {
   const count = await deps.admin.partitionCount();
   if (count !== deps.partitions) {
-    return refuse('partition_count', `the topic has ${count} partitions, PLAYHEAD_PARTITIONS says ${deps.partitions}: sessions would be split (D29)`);
+    return refuse(
+      'partition_count',
+      `the topic has ${count} partitions, PLAYHEAD_PARTITIONS says ${deps.partitions}: sessions would be split (D29)`,
+    );
   }
   const bounds = await deps.admin.bounds(partition);
   const gaps = await deps.writers.use((connection) => connection.query(readGaps, [partition]));
   if (claim.nextOffset > bounds.high) {
-    return refuse('log_shorter', `the log ends at ${bounds.high}, but ${claim.nextOffset} records were folded: the topic was recreated or lost its end (D23)`);
+    return refuse(
+      'log_shorter',
+      `the log ends at ${bounds.high}, but ${claim.nextOffset} records were folded: the topic was recreated or lost its end (D23)`,
+    );
   }
   if (claim.fingerprint !== undefined && claim.nextOffset >= bounds.low) {
     const wrong = await checkFingerprint(deps, partition, claim.fingerprint);
     const at = claim.nextOffset;
     if (wrong === 'mismatch') {
-      return refuse('fingerprint_mismatch', `the record at ${claim.fingerprint.offset} is not the one that was folded: the topic was recreated (D23)`);
+      return refuse(
+        'fingerprint_mismatch',
+        `the record at ${claim.fingerprint.offset} is not the one that was folded: the topic was recreated (D23)`,
+      );
     }
     if (wrong === 'gone' && acceptedGap(gaps, at, at) === undefined) {
       return refuse(
@@ -115,7 +124,13 @@ export async function recover(deps: RecoveryDeps, partition: number, claim: Clai
 
 type UsableSnapshot = { row: SnapshotRow; state: PartitionState };
 
-function newestUsable(deps: RecoveryDeps, rows: readonly SnapshotRow[], claim: Claim, bounds: LogBounds, notes: string[]): UsableSnapshot | undefined {
+function newestUsable(
+  deps: RecoveryDeps,
+  rows: readonly SnapshotRow[],
+  claim: Claim,
+  bounds: LogBounds,
+  notes: string[],
+): UsableSnapshot | undefined {
   for (const row of rows) {
     const exact = row.next_offset === claim.nextOffset && row.emission_seq === claim.emissionSeq;
     // The statement asks for these two; a fake or a changed statement must not be able to lose data (H1).
@@ -136,9 +151,17 @@ function newestUsable(deps: RecoveryDeps, rows: readonly SnapshotRow[], claim: C
 }
 
 const fingerprintIn = (row: SnapshotRow): Fingerprint | undefined =>
-  row.fingerprint_offset === null || row.fingerprint_hash === null ? undefined : { offset: row.fingerprint_offset, hash: row.fingerprint_hash };
+  row.fingerprint_offset === null || row.fingerprint_hash === null
+    ? undefined
+    : { offset: row.fingerprint_offset, hash: row.fingerprint_hash };
 
-function recovered(claim: Claim, state: PartitionState, nextOffset: number, fingerprint: Fingerprint | undefined, notes: readonly string[]): Recovered {
+function recovered(
+  claim: Claim,
+  state: PartitionState,
+  nextOffset: number,
+  fingerprint: Fingerprint | undefined,
+  notes: readonly string[],
+): Recovered {
   const committed = { nextOffset: claim.nextOffset, emissionSeq: claim.emissionSeq };
   return { ok: true, folding: new Folding({ state, nextOffset, committed, fingerprint, clearOpen: false }), snapshotNow: false, notes };
 }

@@ -1,0 +1,116 @@
+// Settings of the processor, read once in main.ts.
+import { commonSettings, loadConfig, rule, setting } from '../infra/runtime/config.ts';
+import type { FoldSettings } from './core/settings.ts';
+import { FOLD_SETTINGS_DEFAULT } from './core/settings.ts';
+import type { TaskSettings } from './task.ts';
+
+const duration = (env: string, fallback: number, description: string, minMs = 1) =>
+  setting({ env, schema: rule.integer(minMs, 7 * 86_400_000), default: String(fallback), description });
+const count = (env: string, fallback: number, description: string) =>
+  setting({ env, schema: rule.integer(1, 1_000_000_000), default: String(fallback), description });
+
+/** Every variable of the processor. Those named FOLD change results: a control record is the way to change them on a running topic (D11). */
+export const processorConfigSpec = {
+  ...commonSettings,
+  group: setting({
+    env: 'PLAYHEAD_PROCESSOR_GROUP',
+    schema: rule.text(),
+    default: 'playhead-processor',
+    description: 'Kafka consumer group that shares the partitions among processors',
+  }),
+  metricsHost: setting({
+    env: 'PLAYHEAD_PROCESSOR_METRICS_HOST',
+    schema: rule.text(),
+    default: '127.0.0.1',
+    description: 'Address on which the processor serves /metrics, /healthz and /readyz',
+  }),
+  metricsPort: setting({
+    env: 'PLAYHEAD_PROCESSOR_METRICS_PORT',
+    schema: rule.port(),
+    default: '9465',
+    description: 'Port of /metrics, /healthz and /readyz of the processor; 0 = any free one',
+  }),
+  schemaMode: setting({
+    env: 'PLAYHEAD_SCHEMA_MODE',
+    schema: rule.oneOf(['verify', 'register']),
+    default: 'verify',
+    description: 'Whether schemas are only looked up in the registry or also registered at start',
+  }),
+  writerConnectionsMax: setting({
+    env: 'PLAYHEAD_PROCESSOR_WRITER_CONNECTIONS_MAX',
+    schema: rule.integer(1, 64),
+    default: '4',
+    description: 'Database connections over which partitions take turns to flush',
+  }),
+  flushIntervalMs: duration('PLAYHEAD_PROCESSOR_FLUSH_INTERVAL_MS', 1_000, 'Longest wait of folded records for their flush'),
+  flushOutputsMax: count('PLAYHEAD_PROCESSOR_FLUSH_OUTPUTS_MAX', 5_000, 'Rows after which a partition flushes at once'),
+  bufferOutputsMax: count('PLAYHEAD_PROCESSOR_BUFFER_OUTPUTS_MAX', 20_000, 'Unwritten rows of a partition at which it stops reading'),
+  bufferBytesMax: count(
+    'PLAYHEAD_PROCESSOR_BUFFER_BYTES_MAX',
+    16 * 1024 * 1024,
+    'Unwritten raw bytes of a partition at which it stops reading',
+  ),
+  provisionalIntervalMs: duration(
+    'PLAYHEAD_PROCESSOR_PROVISIONAL_INTERVAL_MS',
+    500,
+    'Least time between two publications of open sessions',
+  ),
+  provisionalRowsPerSecondMax: count(
+    'PLAYHEAD_PROCESSOR_PROVISIONAL_ROWS_PER_SECOND_MAX',
+    1_000,
+    'Open sessions a partition publishes per second',
+  ),
+  snapshotIntervalMs: duration('PLAYHEAD_PROCESSOR_SNAPSHOT_INTERVAL_MS', 64_000, 'Time between two snapshots of a partition'),
+  warmMs: duration('PLAYHEAD_PROCESSOR_WARM_MS', 120_000, 'How long the state of a partition that moved away is kept in case it returns'),
+  stopTimeoutMs: duration('PLAYHEAD_PROCESSOR_STOP_TIMEOUT_MS', 30_000, 'Time a clean stop may take; past it the process just exits'),
+  idleGapMs: duration('PLAYHEAD_FOLD_IDLE_GAP_MS', FOLD_SETTINGS_DEFAULT.idleGapMs, 'Silence after which a session is sealed'),
+  leaveLingerMs: duration(
+    'PLAYHEAD_FOLD_LEAVE_LINGER_MS',
+    FOLD_SETTINGS_DEFAULT.leaveLingerMs,
+    'Wait for stragglers after a session was left',
+    0,
+  ),
+  endedLingerMs: duration('PLAYHEAD_FOLD_ENDED_LINGER_MS', FOLD_SETTINGS_DEFAULT.endedLingerMs, 'Wait after a video has ended', 0),
+  graceMs: duration('PLAYHEAD_FOLD_GRACE_MS', FOLD_SETTINGS_DEFAULT.graceMs, 'Wait for a missing sequence number', 0),
+  ageMaxMs: duration('PLAYHEAD_FOLD_AGE_MAX_MS', FOLD_SETTINGS_DEFAULT.ageMaxMs, 'Longest life of a session'),
+  stepCapMs: duration(
+    'PLAYHEAD_FOLD_STEP_CAP_MS',
+    FOLD_SETTINGS_DEFAULT.stepCapMs,
+    'The most that one record adds to log-active time: three ticks',
+  ),
+};
+
+export type ProcessorConfig = ReturnType<typeof loadProcessorConfig>;
+
+/** @throws PlayheadError ERR_CONFIG naming every problem. */
+export function loadProcessorConfig(env: Readonly<Record<string, string | undefined>>, alsoKnown: readonly string[] = []) {
+  return loadConfig(processorConfigSpec, env, alsoKnown);
+}
+
+/** The part of the settings that results depend on. */
+export function foldSettingsOf(config: ProcessorConfig): FoldSettings {
+  const { idleGapMs, leaveLingerMs, endedLingerMs, graceMs, ageMaxMs, stepCapMs } = config;
+  return { ...FOLD_SETTINGS_DEFAULT, idleGapMs, leaveLingerMs, endedLingerMs, graceMs, ageMaxMs, stepCapMs };
+}
+
+/** The part of the settings that only timing depends on. */
+export function taskSettingsOf(config: ProcessorConfig): TaskSettings {
+  const {
+    flushIntervalMs,
+    flushOutputsMax,
+    bufferOutputsMax,
+    bufferBytesMax,
+    provisionalIntervalMs,
+    provisionalRowsPerSecondMax,
+    snapshotIntervalMs,
+  } = config;
+  return {
+    flushIntervalMs,
+    flushOutputsMax,
+    bufferOutputsMax,
+    bufferBytesMax,
+    provisionalIntervalMs,
+    provisionalRowsPerSecondMax,
+    snapshotIntervalMs,
+  };
+}

@@ -1,0 +1,533 @@
+// The owner of one partition in this process: claims it, restores it, folds it, flushes it, and stops when it must not go on.
+import { messageOf } from '../infra/runtime/errors.ts';
+import type { Cancel, Clock, LogConsumer, LogRecord } from '../infra/runtime/ports.ts';
+import type { Codec } from '../schemas/codec.ts';
+import { type ClaimDeps, claimPartition } from './claim.ts';
+import { limitHits, openSessionCount, streamTime } from './core/partition.ts';
+import { type FlushDeps, type FlushEnd, flushBatch, retryPauseMs } from './flusher.ts';
+import type { Folding } from './folding.ts';
+import { type Claim, samePosition } from './progress.ts';
+import { readRecord } from './reader.ts';
+import { acceptedGap, checkLog, type HaltReason, type RecoveryDeps, recover } from './recovery.ts';
+import type { FlushBatch, Owner } from './sink.ts';
+import { takeSnapshot } from './snapshots.ts';
+import { readGaps } from './sql/read-gaps.ts';
+import type { TaskMode, TaskView } from './task-view.ts';
+
+/** Times in ms of the scheduler. Limits are soft by one fetched batch. */
+export type TaskSettings = {
+  flushIntervalMs: number;
+  flushOutputsMax: number;
+  bufferOutputsMax: number;
+  bufferBytesMax: number;
+  provisionalIntervalMs: number;
+  provisionalRowsPerSecondMax: number;
+  snapshotIntervalMs: number;
+};
+
+export type TaskDeps = FlushDeps &
+  ClaimDeps &
+  RecoveryDeps & {
+    clock: Clock;
+    consumer: Pick<LogConsumer, 'pause' | 'resume' | 'seek' | 'reportPosition'>;
+    codec: Pick<Codec, 'decode' | 'encodeSnapshot' | 'decodeSnapshot'>;
+    snapshotSchemaId: number;
+    /** Asks the registry for a schema and teaches it to the codec; throws while it cannot (P17). */
+    learnSchema: (id: number) => Promise<void>;
+    /** Heartbeats the group has answered so far: the proof of membership that a fenced task needs (D6, K16). */
+    heartbeats: () => number;
+    task: TaskSettings;
+  };
+
+/** Handed out with each assignment, taken back with the next or with the loss: checked after every await (K5). */
+export type Ownership = { held: boolean };
+/** `stop`: leave the rest of the batch, it will come again. */
+export type Accepted = 'next' | 'stop';
+
+const REGISTRY_RETRY_MS = 5_000;
+const OPERATOR_POLL_MS = 5_000;
+const RECHECK_MS = 30_000;
+const MEMBERSHIP_POLL_MS = 250;
+/** Refusals that may pass by themselves: looked at again without an operator. */
+const PASSING_REFUSALS: readonly HaltReason[] = ['partition_count', 'log_shorter'];
+/** After these the state in memory is still right: it goes on when the reason is gone. After the others it is dropped. */
+const STATE_STAYS: readonly HaltReason[] = ['partition_count', 'log_shorter', 'log_cut', 'log_gap', 'fingerprint_gone'];
+/** A budget that was not used is not saved up for longer than this. */
+const PROVISIONAL_SAVED_SECONDS_MAX = 2;
+
+/**
+ * Modes:
+ * - claiming: assigned, paused; taking the progress row. From every mode but stopping, with a new assignment.
+ * - restoring: claimed; loading a snapshot, then folding [S, P) again with its outputs dropped. To running at P, to halted by a refusal.
+ * - running: folds and flushes. The only mode in which rows are written.
+ * - fenced: not the owner: taken away by the group, or a newer claim was found. The state is kept warm (D28); to claiming with the next
+ *   assignment, or after a heartbeat that proves the assignment still stands (D6).
+ * - stopping: no new records; last flush with a snapshot at S = P (D27). Final.
+ * - halted(reason): would have to guess. Paused; to claiming when an operator has accepted the gap, or on a new assignment.
+ */
+export class PartitionTask {
+  readonly partition: number;
+  readonly #deps: TaskDeps;
+  #mode: TaskMode = 'fenced';
+  #halt: TaskView['halt'];
+  #own: Ownership = { held: false };
+  #claim: Claim | undefined;
+  #folding: Folding | undefined;
+  /** Claims and checks run one after the other. */
+  #work: Promise<void> = Promise.resolve();
+  #flushing: Promise<void> | undefined;
+  #armed: Cancel | undefined;
+  #recheck: Cancel | undefined;
+  #choked = false;
+  #moreToPublish = false;
+  #snapshotNow = false;
+  #snapshotAt = -1;
+  #snapshotMs = 0;
+  #snapshotBytes: number | undefined;
+  #publishedMs = 0;
+  #reported: Pick<FlushBatch, 'ledger'> | undefined;
+  #limits: Record<string, number> = {};
+  #unknownSchemaId: number | undefined;
+  #soughtAt = -1;
+  #high: number | undefined;
+  #lastFlushMs = -1;
+
+  constructor(partition: number, deps: TaskDeps) {
+    this.partition = partition;
+    this.#deps = deps;
+  }
+
+  /** The ownership in force, for checks around awaits elsewhere. */
+  get ownership(): Ownership {
+    return this.#own;
+  }
+
+  /** The group gave us the partition (again). Synchronous; the claim follows. The partition must be paused (K5). */
+  assign(): void {
+    const own = this.#release('claiming');
+    own.held = true;
+    this.#run(() => this.#takeOver(own));
+  }
+
+  /** The group took the partition away. Nothing is written from here on; the state stays warm until the task is dropped (D28). */
+  lose(): void {
+    this.#release('fenced');
+  }
+
+  #release(mode: TaskMode): Ownership {
+    this.#own.held = false;
+    this.#own = { held: false };
+    this.#mode = mode;
+    this.#halt = undefined;
+    this.#choked = false;
+    this.#unknownSchemaId = undefined;
+    this.#disarm();
+    return this.#own;
+  }
+
+  #disarm(): void {
+    this.#armed?.();
+    this.#armed = undefined;
+    this.#recheck?.();
+    this.#recheck = undefined;
+  }
+
+  /** Runs work after all earlier work; what it throws is a bug and halts the partition. */
+  #run(work: () => Promise<void>): void {
+    this.#work = this.#work.then(work).catch((thrown: unknown) => {
+      this.#stopWith(this.#own, 'internal', messageOf(thrown), undefined, thrown);
+    });
+  }
+
+  /** Claim, restore, seek, resume (K5); every failure of a port is tried again for as long as the partition is ours. */
+  async #takeOver(own: Ownership): Promise<void> {
+    const { scheduler, logger } = this.#deps;
+    const startedMs = scheduler.monotonicMs();
+    for (let attempt = 0; own.held; attempt++) {
+      try {
+        await this.#flushing;
+        if (!own.held) return;
+        this.#mode = 'claiming';
+        this.#halt = undefined;
+        const begun = await this.#claimAndRestore(own);
+        if (begun && own.held) this.#deps.metrics.restored((scheduler.monotonicMs() - startedMs) / 1000);
+        return;
+      } catch (thrown) {
+        logger.warn({ partition: this.partition, err: thrown }, 'taking over failed: trying again');
+        await scheduler.sleep(retryPauseMs(scheduler, attempt));
+      }
+    }
+  }
+
+  async #claimAndRestore(own: Ownership): Promise<boolean> {
+    const { logger } = this.#deps;
+    const before = this.#claim;
+    const claim = await claimPartition(this.#deps, this.partition);
+    this.#claim = claim;
+    const warm = warmState(this.#folding, before, claim);
+    if (!own.held) {
+      if (warm === undefined) this.#folding = undefined;
+      return false;
+    }
+    this.#folding = warm;
+    const ready = warm === undefined ? await this.#restore(own, claim) : await this.#resumeWarm(own, claim, warm);
+    if (!own.held || !ready) return false;
+    const folding = this.#folding as unknown as Folding;
+    logger.info(
+      { partition: this.partition, epoch: claim.epoch, from: folding.nextOffset, position: claim.nextOffset, warm: warm !== undefined },
+      'claimed',
+    );
+    this.#begin(folding);
+    return true;
+  }
+
+  async #restore(own: Ownership, claim: Claim): Promise<boolean> {
+    this.#mode = 'restoring';
+    const found = await recover(this.#deps, this.partition, claim);
+    if (!own.held) return false;
+    if (!found.ok) {
+      this.#stopWith(own, found.reason, found.detail, found.gap);
+      return false;
+    }
+    for (const note of found.notes) this.#deps.logger.warn({ partition: this.partition, epoch: claim.epoch }, note);
+    this.#folding = found.folding;
+    this.#snapshotNow = found.snapshotNow;
+    this.#snapshotAt = -1;
+    this.#reported = undefined;
+    return true;
+  }
+
+  /** Nobody wrote since we did: the state goes on as it is, if the log is still the same one (D28, K21). */
+  async #resumeWarm(own: Ownership, claim: Claim, folding: Folding): Promise<boolean> {
+    const log = await checkLog(this.#deps, this.partition, claim);
+    if (!own.held) return false;
+    if (!log.ok) {
+      this.#stopWith(own, log.reason, log.detail, log.gap);
+      return false;
+    }
+    const { low } = log.bounds;
+    if (folding.nextOffset >= low) return true;
+    const gap = acceptedGap(log.gaps, folding.nextOffset, low);
+    if (gap === undefined) {
+      this.#logCut(own, folding.nextOffset, low);
+      return false;
+    }
+    folding.skipTo(gap.to_offset);
+    this.#snapshotNow = true;
+    return true;
+  }
+
+  /** Same turn as the last ownership check: never seek or resume what is not ours (K7). */
+  #begin(folding: Folding): void {
+    const { consumer, scheduler, task } = this.#deps;
+    this.#mode = folding.replaying ? 'restoring' : 'running';
+    this.#soughtAt = -1;
+    const now = scheduler.monotonicMs();
+    this.#snapshotMs = now - scheduler.random() * task.snapshotIntervalMs;
+    this.#publishedMs = now;
+    consumer.seek(this.partition, folding.nextOffset);
+    consumer.resume([this.partition]);
+    if (this.#snapshotNow || folding.unflushed !== undefined) this.#startFlush();
+    else this.#arm();
+  }
+
+  /** Folds one record of a batch. Synchronous and never throws; `own` is the ownership under which the batch arrived. */
+  accept(raw: LogRecord, own: Ownership): Accepted {
+    const folding = this.#folding;
+    if (!own.held || folding === undefined || (this.#mode !== 'running' && this.#mode !== 'restoring')) return 'stop';
+    if (this.#choked || this.#unknownSchemaId !== undefined) return 'stop';
+    if (raw.offset < folding.nextOffset) return 'next';
+    if (raw.offset > folding.nextOffset) return this.#atHole(own, folding, raw.offset);
+    try {
+      const read = readRecord(this.#deps.codec, { partition: this.partition, partitions: this.#deps.partitions }, raw);
+      if (!read.ok) return this.#atUnknownSchema(own, read.unknownSchemaId);
+      const folded = folding.fold(read.record, raw);
+      if (!folded.ok) return this.#stopWith(own, 'divergence', folded.detail);
+    } catch (thrown) {
+      return this.#stopWith(own, 'internal', `folding offset ${raw.offset}: ${messageOf(thrown)}`, undefined, thrown);
+    }
+    if (this.#mode === 'restoring' && !folding.replaying) this.#mode = 'running';
+    return this.#afterFold(folding);
+  }
+
+  #afterFold(folding: Folding): Accepted {
+    const { task } = this.#deps;
+    if (folding.outputCount >= task.flushOutputsMax) this.#startFlush();
+    else this.#arm();
+    if (folding.outputCount < task.bufferOutputsMax && folding.bufferedBytes < task.bufferBytesMax) return 'next';
+    // Back-pressure: the rest comes again when the database has caught up (D34).
+    this.#choked = true;
+    this.#deps.consumer.pause([this.partition]);
+    this.#startFlush();
+    return 'stop';
+  }
+
+  /** Log end as the last fetch saw it. */
+  sawHigh(high: number): void {
+    this.#high = high;
+  }
+
+  /** A record later than the expected one: the client may have jumped (K9). Ask the log, seek back once, then stop. */
+  #atHole(own: Ownership, folding: Folding, found: number): Accepted {
+    const expected = folding.nextOffset;
+    this.#deps.consumer.pause([this.partition]);
+    this.#run(async () => {
+      if (!own.held || this.#mode === 'stopping' || this.#folding !== folding || folding.nextOffset !== expected) return;
+      this.#startFlush();
+      await this.#flushing;
+      const bounds = await this.#boundsOf(own);
+      if (!own.held || bounds === undefined || this.#folding !== folding) return;
+      if (bounds.low > expected) this.#logCut(own, expected, bounds.low);
+      else if (this.#soughtAt === expected) {
+        this.#stopWith(
+          own,
+          'log_gap',
+          `the log goes on at ${found} where ${expected} was expected, twice: the records between are not explained (K9)`,
+        );
+      } else {
+        this.#soughtAt = expected;
+        this.#deps.consumer.seek(this.partition, expected);
+        this.#deps.consumer.resume([this.partition]);
+      }
+    });
+    return 'stop';
+  }
+
+  async #boundsOf(own: Ownership): Promise<{ low: number; high: number } | undefined> {
+    for (let attempt = 0; own.held; attempt++) {
+      try {
+        return await this.#deps.admin.bounds(this.partition);
+      } catch (thrown) {
+        this.#deps.logger.warn({ partition: this.partition, err: messageOf(thrown) }, 'the log does not say where it begins: trying again');
+        await this.#deps.scheduler.sleep(retryPauseMs(this.#deps.scheduler, attempt));
+      }
+    }
+    return undefined;
+  }
+
+  #logCut(own: Ownership, from: number, low: number): void {
+    const detail = `records [${from}, ${low}) are gone from the log before they were folded; to go on without them, accept the gap (D25)`;
+    this.#stopWith(own, 'log_cut', detail, { from, to: low });
+  }
+
+  /** Not poison: the registry is asked until it answers, while the partition waits (P17, D32). */
+  #atUnknownSchema(own: Ownership, id: number): Accepted {
+    const { consumer, learnSchema, logger, scheduler } = this.#deps;
+    this.#unknownSchemaId = id;
+    consumer.pause([this.partition]);
+    const ask = async (): Promise<void> => {
+      while (own.held && this.#unknownSchemaId === id) {
+        try {
+          await learnSchema(id);
+          if (!own.held || this.#folding === undefined) return;
+          this.#unknownSchemaId = undefined;
+          consumer.seek(this.partition, this.#folding.nextOffset);
+          consumer.resume([this.partition]);
+        } catch (thrown) {
+          logger.error(
+            { partition: this.partition, schemaId: id, err: messageOf(thrown) },
+            'unknown schema id: the partition waits for the registry',
+          );
+          await scheduler.sleep(REGISTRY_RETRY_MS);
+        }
+      }
+    };
+    void ask();
+    return 'stop';
+  }
+
+  #arm(): void {
+    if (this.#armed !== undefined || this.#flushing !== undefined || this.#mode !== 'running') return;
+    this.#armed = this.#deps.scheduler.after(this.#deps.task.flushIntervalMs, () => {
+      this.#armed = undefined;
+      this.#startFlush();
+    });
+  }
+
+  #startFlush(): void {
+    const folding = this.#folding;
+    if (this.#flushing !== undefined || this.#mode !== 'running' || folding === undefined || !this.#own.held) return;
+    if (folding.unflushed === undefined && !folding.hasNews && !this.#snapshotNow && !this.#moreToPublish) return;
+    this.#armed?.();
+    this.#armed = undefined;
+    const own = this.#own;
+    this.#flushing = this.#flush(own, folding, false)
+      .catch((thrown: unknown) => this.#flushFailed(own, thrown))
+      .finally(() => {
+        this.#flushing = undefined;
+        if (own.held && (folding.hasNews || this.#moreToPublish)) this.#arm();
+      });
+  }
+
+  #flushFailed(own: Ownership, thrown: unknown): void {
+    this.#stopWith(own, 'internal', `flush: ${messageOf(thrown)}`, undefined, thrown);
+  }
+
+  async #flush(own: Ownership, folding: Folding, final: boolean): Promise<void> {
+    const { scheduler, instance, configHash } = this.#deps;
+    const { epoch, claimToken } = this.#claim as Claim;
+    const owner: Owner = { partition: this.partition, epoch, claimToken, writer: instance, configHash };
+    const batch = folding.unflushed ?? this.#cut(folding, final);
+    const startedMs = scheduler.monotonicMs();
+    const end = await flushBatch(this.#deps, batch, owner, () => own.held);
+    if (end.outcome === 'done') this.#flushed(own, folding, end.batch, scheduler.monotonicMs() - startedMs);
+    else this.#notFlushed(own, end);
+  }
+
+  #cut(folding: Folding, final: boolean): FlushBatch {
+    const { scheduler, task, codec, snapshotSchemaId } = this.#deps;
+    const now = scheduler.monotonicMs();
+    const sinceMs = now - this.#publishedMs;
+    const due = sinceMs >= task.provisionalIntervalMs || final;
+    const seconds = Math.min(PROVISIONAL_SAVED_SECONDS_MAX, sinceMs / 1000);
+    const provisionalRows = due ? Math.max(1, Math.floor(task.provisionalRowsPerSecondMax * seconds)) : 0;
+    if (due) this.#publishedMs = now;
+    const { position } = folding;
+    const moved = position.nextOffset !== this.#snapshotAt;
+    const snapshotDue = this.#snapshotNow || (moved && (final || now - this.#snapshotMs >= task.snapshotIntervalMs));
+    const fingerprint = folding.fingerprint();
+    const snapshot = snapshotDue
+      ? takeSnapshot({ codec, schemaId: snapshotSchemaId, state: folding.state, position, fingerprint })
+      : undefined;
+    if (snapshot !== undefined) {
+      this.#snapshotMs = now;
+      this.#snapshotAt = position.nextOffset;
+      this.#snapshotBytes = snapshot.payload.length;
+      this.#snapshotNow = false;
+    }
+    const batch = folding.cut({ provisionalRows, snapshot });
+    this.#moreToPublish = due
+      ? batch.open.length >= provisionalRows
+      : this.#moreToPublish || batch.outputs.length + batch.beacons.length > 0;
+    return batch;
+  }
+
+  #flushed(own: Ownership, folding: Folding, batch: FlushBatch, tookMs: number): void {
+    const { clock, consumer, metrics } = this.#deps;
+    folding.settle();
+    this.#lastFlushMs = clock.now();
+    metrics.flushed(tookMs / 1000);
+    metrics.flushRows('beacons', batch.beacons.length);
+    metrics.flushRows('emissions', batch.outputs.length);
+    metrics.flushRows('open_sessions', batch.open.length);
+    for (const output of batch.outputs) if (output.kind === 'sealed') metrics.sealed(output.reason);
+    if (this.#reported !== undefined) metrics.folded(this.#reported.ledger, batch.ledger);
+    this.#reported = batch;
+    for (const [limit, count] of Object.entries(limitHits(folding.state))) {
+      if (count > (this.#limits[limit] ?? count)) metrics.limitHit(limit, count - (this.#limits[limit] ?? 0));
+      this.#limits[limit] = count;
+    }
+    if (!own.held) return;
+    consumer.reportPosition(this.partition, batch.to.nextOffset);
+    if (this.#choked && this.#mode === 'running') {
+      this.#choked = false;
+      consumer.seek(this.partition, folding.nextOffset);
+      consumer.resume([this.partition]);
+    }
+  }
+
+  #notFlushed(own: Ownership, end: Exclude<FlushEnd, { outcome: 'done' }>): void {
+    const { consumer, heartbeats, logger, metrics } = this.#deps;
+    if (end.outcome === 'refused') this.#stopWith(own, 'row_refused', `the database refuses a row that could not be found: ${end.detail}`);
+    if (end.outcome === 'duplicate') this.#stopWith(own, 'duplicate_emission', `an emission number was met twice (D8): ${end.detail}`);
+    if (end.outcome !== 'fenced' && end.outcome !== 'moved') return;
+    // The database went back behind what we know (D7), or somebody else may have written: the state is of no use.
+    if (end.outcome === 'moved') this.#folding = undefined;
+    else metrics.fenced();
+    logger.warn({ partition: this.partition, epoch: this.#claim?.epoch, outcome: end.outcome }, 'the partition is no longer ours to write');
+    if (!own.held || this.#mode === 'stopping') return;
+    this.#mode = 'fenced';
+    consumer.pause([this.partition]);
+    const seen = heartbeats();
+    this.#run(() => this.#reclaim(own, seen));
+  }
+
+  /** A fenced task claims again once a heartbeat has proved that the group still counts it as the owner (D6). */
+  async #reclaim(own: Ownership, seen: number): Promise<void> {
+    const { heartbeats, scheduler } = this.#deps;
+    while (own.held && heartbeats() === seen) await scheduler.sleep(MEMBERSHIP_POLL_MS * (0.5 + scheduler.random()));
+    await this.#takeOver(own);
+  }
+
+  /** Stands still and says why. */
+  #stopWith(own: Ownership, reason: HaltReason, detail: string, gap?: { from: number; to: number }, thrown?: unknown): 'stop' {
+    if (!own.held) return 'stop';
+    this.#disarm();
+    if (this.#mode !== 'stopping') this.#mode = 'halted';
+    this.#halt = { reason, detail };
+    if (!STATE_STAYS.includes(reason)) this.#folding = undefined;
+    this.#deps.consumer.pause([this.partition]);
+    this.#deps.logger.error({ partition: this.partition, epoch: this.#claim?.epoch, reason, gap, err: thrown }, `halted: ${detail}`);
+    if (gap !== undefined) this.#awaitOperator(own, gap);
+    else if (PASSING_REFUSALS.includes(reason)) this.#lookAgain(own);
+    return 'stop';
+  }
+
+  #lookAgain(own: Ownership): void {
+    this.#recheck = this.#deps.scheduler.after(RECHECK_MS, () => this.#run(() => this.#takeOver(own)));
+  }
+
+  /** Goes on once an operator has accepted the gap in data_gaps (D25). */
+  #awaitOperator(own: Ownership, gap: { from: number; to: number }): void {
+    this.#recheck = this.#deps.scheduler.after(OPERATOR_POLL_MS, () => {
+      const look = async (): Promise<void> => {
+        if (!own.held || this.#mode !== 'halted') return;
+        const gaps = await this.#deps.writers.use((connection) => connection.query(readGaps, [this.partition])).catch(() => []);
+        if (!own.held || this.#mode !== 'halted') return;
+        if (acceptedGap(gaps, gap.from, gap.to) === undefined) this.#awaitOperator(own, gap);
+        else await this.#takeOver(own);
+      };
+      this.#run(look);
+    });
+  }
+
+  /** Writes what was folded, with a snapshot at S = P, and lets go (D27). Call after the last batch has been handled. */
+  async stop(): Promise<void> {
+    const own = this.#own;
+    const folding = this.#folding;
+    const wasRunning = this.#mode === 'running';
+    this.#mode = 'stopping';
+    this.#disarm();
+    if (own.held) this.#deps.consumer.pause([this.partition]);
+    if (wasRunning && folding !== undefined) {
+      try {
+        await this.#flushing;
+        if (own.held && folding.unflushed !== undefined) await this.#flush(own, folding, true);
+        if (own.held && this.#folding === folding) await this.#flush(own, folding, true);
+      } catch (thrown) {
+        this.#flushFailed(own, thrown);
+      }
+    }
+    own.held = false;
+    await this.#work;
+  }
+
+  view(): TaskView {
+    const folding = this.#folding;
+    return {
+      partition: this.partition,
+      mode: this.#mode,
+      halt: this.#halt,
+      epoch: this.#claim?.epoch ?? 0,
+      nextOffset: folding?.nextOffset ?? -1,
+      committedOffset: folding?.committed.nextOffset ?? -1,
+      lagRecords: folding === undefined || this.#high === undefined ? undefined : Math.max(0, this.#high - folding.committed.nextOffset),
+      streamTimeMs: folding === undefined ? -1 : streamTime(folding.state),
+      tickAtMs: folding?.tickAt ?? -1,
+      openSessions: folding === undefined ? undefined : openSessionCount(folding.state),
+      snapshotBytes: this.#snapshotBytes,
+      bufferedBytes: folding?.bufferedBytes ?? 0,
+      lastFlushMs: this.#lastFlushMs,
+      unknownSchemaId: this.#unknownSchemaId,
+    };
+  }
+}
+
+/** The state kept from the claim before, if nobody else can have written since (D28). */
+function warmState(folding: Folding | undefined, before: Claim | undefined, claim: Claim): Folding | undefined {
+  if (folding === undefined || folding.replaying || before === undefined || claim.epoch !== before.epoch + 1) return undefined;
+  if (samePosition(folding.committed, claim)) return folding;
+  if (folding.unflushed === undefined || !samePosition(folding.unflushed.to, claim)) return undefined;
+  folding.settle();
+  return folding;
+}
