@@ -4,8 +4,9 @@ import { before, describe, it } from 'node:test';
 import { Registry } from 'prom-client';
 import { systemScheduler } from '../../infra/runtime/clock.ts';
 import { createLogAdmin, createLogConsumer, createLogWriter } from '../../infra/runtime/kafka.ts';
-import { describeLogConformance, Reader, record, until } from '../support/log-conformance.ts';
+import { describeLogConformance } from '../support/log-conformance.ts';
 import { type KafkaLogUnderTest, openKafkaLog, testLogger } from '../support/log-kafka.ts';
+import { Reader, record, until } from '../support/log-reader.ts';
 import { testKafka } from '../support/servers.ts';
 
 const open = async (options: { partitions: number }) => openKafkaLog((await testKafka()).brokers, options);

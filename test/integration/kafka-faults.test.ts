@@ -14,8 +14,8 @@ import { freePorts } from '../../infra/local/ports.ts';
 import { systemScheduler } from '../../infra/runtime/clock.ts';
 import { createLogConsumer, createLogWriter } from '../../infra/runtime/kafka.ts';
 import { type FaultProxy, startFaultProxy } from '../support/fault-proxy.ts';
-import { Reader, record, until } from '../support/log-conformance.ts';
 import { type KafkaLogUnderTest, openKafkaLog, testLogger } from '../support/log-kafka.ts';
+import { Reader, record, until } from '../support/log-reader.ts';
 
 describe('the log on Kafka under faults', () => {
   let directory: string;

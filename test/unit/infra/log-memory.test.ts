@@ -1,7 +1,8 @@
 import assert from 'node:assert/strict';
 import { it } from 'node:test';
-import { describeLogConformance, record } from '../../support/log-conformance.ts';
+import { describeLogConformance } from '../../support/log-conformance.ts';
 import { createMemoryLog } from '../../support/log-memory.ts';
+import { record } from '../../support/log-reader.ts';
 
 describeLogConformance('in-process log', async ({ partitions }) => {
   let now = 1_700_000_000_000;
