@@ -66,7 +66,11 @@ export type CommitCheck = (commit: {
 
 export type SimDatabase = ReturnType<typeof createSimDatabase>;
 
-export function createSimDatabase(world: World, fault: (name: FaultName) => boolean, checkCommit: CommitCheck) {
+/**
+ * `control` builds a defect in: noEpochCheck makes the server answer with what the writer last saw of the progress, and
+ * accept its position without comparing, as a writer without the checks of D3 and D4 would have it.
+ */
+export function createSimDatabase(world: World, fault: (name: FaultName) => boolean, checkCommit: CommitCheck, control?: string) {
   let tables = emptyTables();
   let downUntil = 0;
   let nextPid = 100;
@@ -80,6 +84,8 @@ export function createSimDatabase(world: World, fault: (name: FaultName) => bool
     tables: () => tables,
     isDown: () => world.now() < downUntil,
     checkCommit,
+    trusting: control === 'noEpochCheck',
+    believed: new Map(),
   };
   return {
     tables: () => tables,
@@ -121,6 +127,10 @@ type Server = {
   tables: () => Tables;
   isDown: () => boolean;
   checkCommit: CommitCheck;
+  /** Control builds: no comparison of epoch, token and position. */
+  trusting: boolean;
+  /** What each process last saw of a partition's progress, for the control builds. */
+  believed: Map<string, ProgressRow>;
 };
 
 type Transaction = { writes: ((tables: Tables) => void)[]; progress: Map<number, ProgressRow>; rows: CopiedRow[]; startedAt: number };
@@ -280,7 +290,7 @@ export class SimConnection implements DatabaseConnection {
     const partition = params[0] as number;
     switch (name) {
       case 'processor_lock_progress':
-        this.#locked(partition, () => done(rowsOf(this.#progress(partition))), refuse);
+        this.#locked(partition, () => done(rowsOf(this.#believed(partition) ?? this.#progress(partition))), refuse);
         return;
       case 'processor_claim_progress':
         this.#locked(partition, () => done(rowsOf(this.#claimed(partition, params[1] as string))), refuse);
@@ -328,11 +338,16 @@ export class SimConnection implements DatabaseConnection {
     this.#server.locks.take(this, partition, granted, () => refuse(new SqlError('55P03', 'canceling statement due to lock timeout')));
   }
 
+  #believed(partition: number): ProgressRow | undefined {
+    return this.#server.trusting ? this.#server.believed.get(`${this.process.name} ${partition}`) : undefined;
+  }
+
   #claimed(partition: number, token: string): ProgressRow | undefined {
     const row = this.#progress(partition);
     if (row === undefined) return undefined;
     const next = { ...row, epoch: row.epoch + 1, claim_token: token };
     this.#setProgress(partition, next);
+    if (this.#server.trusting) this.#server.believed.set(`${this.process.name} ${partition}`, next);
     return next;
   }
 
@@ -375,7 +390,7 @@ export class SimConnection implements DatabaseConnection {
       row.emission_seq !== oldSeq
     )
       return [];
-    this.#setProgress(partition, {
+    const next: ProgressRow = {
       ...row,
       next_offset: newOffset,
       emission_seq: newSeq,
@@ -385,7 +400,9 @@ export class SimConnection implements DatabaseConnection {
       fingerprint_hash: fingerprintHash,
       stream_time: streamTime,
       ledger: JSON.parse(ledger),
-    });
+    };
+    this.#setProgress(partition, next);
+    if (this.#server.trusting) this.#server.believed.set(`${this.process.name} ${partition}`, next);
     return [{ moved: 1 }];
   }
 

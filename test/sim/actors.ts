@@ -1,0 +1,171 @@
+// Processors of a simulated world, and the hand that strikes them: kills, freezes, joins, stops, outages of log and database.
+import { pino } from 'pino';
+import { createProcessor, type Processor } from '../../processor/consumer.ts';
+import { FOLD_VERSION } from '../../processor/core/partition.ts';
+import type { FoldSettings } from '../../processor/core/settings.ts';
+import type { ProcessorMetrics } from '../../processor/metrics.ts';
+import { createWriters } from '../../processor/writers.ts';
+import type { Codec } from '../../schemas/codec.ts';
+import type { FaultName } from './faults.ts';
+import type { SimDatabase, Tables } from './sim-database.ts';
+import type { SimLog } from './sim-log.ts';
+import type { SimProcess, World } from './world.ts';
+
+const PROCESSORS_MAX = 4;
+const TURN_MS = 500;
+const BACKUP_MS = 7_000;
+
+export type ActorsDeps = {
+  world: World;
+  log: SimLog;
+  database: SimDatabase;
+  codec: Codec;
+  partitions: number;
+  settings: FoldSettings;
+  configHash: Buffer;
+  fault: (name: FaultName) => boolean;
+};
+
+type Running = { process: SimProcess; processor: Processor; stopping: boolean };
+export type Actors = {
+  /** Ends every fault that lasts, and makes sure that somebody is there to do the work. */
+  stopFaults(): void;
+  running(): readonly Processor[];
+};
+
+const silent = pino({ level: 'silent' });
+const nothing = (): void => {};
+
+/** Counts what the tasks did, so that a run can show that its faults had effects. */
+function simMetrics(world: World): ProcessorMetrics {
+  return {
+    folded: nothing,
+    sealed: (reason) => world.note(`sealed:${reason}`),
+    flushed: () => world.note('flush'),
+    flushRows: nothing,
+    flushFailed: () => world.note('flushFailed'),
+    rowsRefused: () => world.note('rowsRefused'),
+    fenced: () => world.note('fenced'),
+    rebalanced: nothing,
+    restored: () => world.note('restored'),
+    limitHit: (limit) => world.note(`limit:${limit}`),
+    holderTerminated: () => world.note('holderTerminated'),
+    crashed: () => world.note('crashed'),
+  };
+}
+
+export function startActors(deps: ActorsDeps): Actors {
+  const { world, fault, database, log } = deps;
+  const all: Running[] = [];
+  let started = 0;
+  let faulty = true;
+  const alive = (): Running[] => all.filter((each) => each.process.alive);
+  const start = (): void => {
+    if (alive().length < PROCESSORS_MAX) all.push(startProcessor(deps, `processor${started++}`));
+  };
+  const restartLater = (): void => {
+    world.schedule(undefined, world.random.integer(200, 5_000), 'processor restarts', start);
+  };
+  for (let i = world.random.integer(1, 2); i > 0; i--) start();
+
+  let backup: Tables = database.backup();
+  world.schedule(undefined, BACKUP_MS, 'backup', function again() {
+    if (world.random.chance(0.5)) backup = database.backup();
+    world.schedule(undefined, BACKUP_MS, 'backup', again);
+  });
+
+  /** Faults of this kind are drawn twice a second, so they are a few times likelier than those drawn with every operation. */
+  const strikes = (name: FaultName): boolean => fault(name) || fault(name) || fault(name);
+  const strike = (): void => {
+    if (!faulty) return;
+    const victim = alive().length > 0 ? world.random.pick(alive()) : undefined;
+    if (victim !== undefined && strikes('processorKilled')) {
+      world.kill(victim.process);
+      restartLater();
+    } else if (victim !== undefined && !victim.process.frozen && strikes('processorFrozen')) {
+      world.freeze(victim.process);
+      world.schedule(undefined, world.random.integer(500, 30_000), 'processor goes on', () => world.thaw(victim.process));
+    } else if (victim !== undefined && !victim.stopping && strikes('processorStops')) {
+      victim.stopping = true;
+      void victim.processor.stop().then(() => {
+        world.note('stoppedCleanly');
+        world.kill(victim.process);
+      });
+      restartLater();
+    }
+    if (strikes('processorJoins')) start();
+    if (strikes('databaseDown')) database.takeDown(world.random.integer(200, 12_000));
+    if (strikes('kafkaDown')) log.takeDown(world.random.integer(200, 12_000));
+    if (strikes('databaseRestored')) database.restore(backup);
+    if (strikes('poison')) poison(deps);
+    world.schedule(undefined, TURN_MS, 'fate', strike);
+  };
+  world.schedule(undefined, TURN_MS, 'fate', strike);
+
+  return {
+    stopFaults() {
+      faulty = false;
+      database.takeDown(0);
+      log.takeDown(0);
+      for (const each of alive()) if (each.process.frozen) world.thaw(each.process);
+      if (!alive().some((each) => !each.stopping)) start();
+    },
+    running: () => alive().map((each) => each.processor),
+  };
+}
+
+function startProcessor(deps: ActorsDeps, name: string): Running {
+  const { world, log, database, codec, partitions, settings, configHash } = deps;
+  const process = world.process(name);
+  world.note('processorStarted', name);
+  const processor = createProcessor({
+    clock: world.clock(),
+    scheduler: world.scheduler(process),
+    logger: silent,
+    metrics: simMetrics(world),
+    writers: createWriters({ database: database.database(process), connectionsMax: 2 }),
+    admin: log.admin(process),
+    consumer: log.consumer(process),
+    codec,
+    snapshotSchemaId: 5,
+    learnSchema: () => Promise.reject(new Error('no registry')),
+    group: 'sim',
+    instance: name,
+    foldVersion: FOLD_VERSION,
+    configHash,
+    partitions,
+    settings,
+    warmMs: 10_000,
+    onHolderTerminated: () => world.note('holderTerminated'),
+    onFatal: () => world.kill(process),
+    task: {
+      flushIntervalMs: 300,
+      flushOutputsMax: 50,
+      bufferOutputsMax: 120,
+      bufferBytesMax: 64 * 1024,
+      provisionalIntervalMs: 700,
+      provisionalRowsPerSecondMax: 20,
+      snapshotIntervalMs: 4_000,
+    },
+  });
+  processor.start().catch((thrown: unknown) => {
+    world.failure ??= thrown as Error;
+  });
+  return { process, processor, stopping: false };
+}
+
+function poison({ world, log, partitions, codec }: ActorsDeps): void {
+  const partition = world.random.integer(0, partitions - 1);
+  const good = codec.encodeTick({ instance: 'poison' });
+  const shapes: (() => Buffer)[] = [
+    () => Buffer.alloc(0),
+    () => Buffer.from('not a record'),
+    () => Buffer.from(good.subarray(0, good.length - 2)),
+    () => {
+      const flipped = Buffer.from(good);
+      flipped[flipped.length - 1] = (flipped.at(-1) as number) ^ 0x20;
+      return flipped;
+    },
+  ];
+  log.appendRaw(partition, { key: null, value: world.random.pick(shapes)() });
+}
