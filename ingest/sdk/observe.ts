@@ -39,8 +39,10 @@ export type ObserverDeps = {
   signal: AbortSignal;
 };
 
-/** Seconds of the element to integer ms, never negative. */
-const toMs = (seconds: number): number => Math.max(0, Math.round(seconds * 1000)) || 0;
+/** Positions are 31-bit. Live streams that count from 1970 wrap around: only differences matter there. */
+const POSITION_WRAP_MS = 2 ** 31;
+/** Seconds of the element to integer ms, never negative; NaN for an endless duration. */
+const toMs = (seconds: number): number => (Math.max(0, Math.round(seconds * 1000)) || 0) % POSITION_WRAP_MS;
 
 /**
  * Modes: untouched (play never asked), waiting (asked, no frame moves: startup, pause, seek, end), moving, stalled. A pending

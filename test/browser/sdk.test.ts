@@ -5,7 +5,9 @@ import { after, afterEach, before, beforeEach, describe, it } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
 import type { Page } from 'puppeteer-core';
+import { readNativeBody } from '../../ingest/core/protocols/native.ts';
 import { buildSdk } from '../../ingest/sdk/build.ts';
+import { BATCH_BYTES_MAX } from '../../ingest/sdk/queue.ts';
 import type { TrackOptions } from '../../ingest/sdk/types.ts';
 import { type BeaconRecorder, type RecordedEvent, startBeaconRecorder } from '../support/beacon-recorder.ts';
 import { startBrowser, type TestBrowser } from '../support/browser.ts';
@@ -79,6 +81,12 @@ describe('the SDK in a browser', () => {
     if (!page.isClosed()) await page.close();
     await recorder.close();
     assert.deepEqual(errors, []);
+    // Whatever was sent, the gateway would have understood every field of it.
+    for (const { beacons } of recorder.requests.filter((request) => request.beacons.length > 0)) {
+      const read = readNativeBody(beacons, { hashId: (id) => id, bodyBytes: BATCH_BYTES_MAX });
+      assert.ok(read.ok, JSON.stringify(read));
+      for (const draft of read.drafts) assert.deepEqual([draft.rejects, draft.ignoredFields], [[], 0]);
+    }
   });
 
   it('play, pause, seeks, rate and end are reported where and when they happened', async () => {
