@@ -92,6 +92,19 @@ export type ControlledSetting = (typeof CONTROLLED_SETTINGS)[number];
 /** The largest value a control record may set: a week. */
 export const CONTROLLED_MS_MAX = 604_800_000;
 
-/** What control records have set for a site and protocol ('' = every one); -1 = not set here. */
-export type SettingsOverride = { site: string; protocol: string; values: Record<ControlledSetting, number> };
-export type SessionSettings = Readonly<Record<ControlledSetting, number>>;
+/** The settings that control records may change; -1 = not set at this place. */
+export type ControlledValues = Record<ControlledSetting, number>;
+
+/** Where effective settings are looked for: `overrides` by site, then protocol, '' = every one. */
+export type SettingsSource = { settings: FoldSettings; overrides: Map<string, Map<string, ControlledValues>> };
+
+/** The value in force for a site and protocol: the most specific place that sets it, (site, protocol), then site, then protocol. */
+export function settingOf(source: SettingsSource, name: ControlledSetting, site: string, protocol: string): number {
+  if (source.overrides.size === 0) return source.settings[name];
+  const ofSite = source.overrides.get(site);
+  const ofAll = source.overrides.get('');
+  for (const values of [ofSite?.get(protocol), ofSite?.get(''), ofAll?.get(protocol), ofAll?.get('')]) {
+    if (values !== undefined && values[name] >= 0) return values[name];
+  }
+  return source.settings[name];
+}

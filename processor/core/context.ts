@@ -1,0 +1,61 @@
+// A session's context: later beacons refine what earlier ones said, in folded order, and never blank it.
+import type { BeaconContext } from '../../schemas/beacon.ts';
+import type { SessionContext } from '../../schemas/session.ts';
+
+const TEXT_FIELDS = [
+  'title',
+  'pageHost',
+  'pagePath',
+  'referrerHost',
+  'source',
+  'medium',
+  'campaign',
+  'country',
+  'region',
+  'browser',
+  'platform',
+  'device',
+  'playerName',
+  'playerVersion',
+  'viewer',
+] as const;
+
+/** Applies a beacon's context: what it knows replaces what was there; metadata is merged by key. False = a metadata key found no room. */
+export function refine(context: SessionContext, beacon: BeaconContext, metaKeysMax: number): boolean {
+  for (const field of TEXT_FIELDS) if (beacon[field] !== '') context[field] = beacon[field];
+  if (beacon.durationMs > 0) context.durationMs = beacon.durationMs;
+  if (beacon.live >= 0) context.live = beacon.live;
+  if (beacon.bot) context.bot = true;
+  if (beacon.meta === '' || beacon.meta === context.meta) return true;
+  const merged = mergeMeta(context.meta, beacon.meta, metaKeysMax);
+  context.meta = merged.meta;
+  return merged.complete;
+}
+
+/** The duration sections are cut to, ms; -1 = unknown. Live video has none. */
+export const boundOf = (context: { durationMs: number; live: number }): number =>
+  context.live === 1 || context.durationMs <= 0 ? -1 : context.durationMs;
+
+/** Joins two JSON objects of scalars: the later value wins, keys are sorted. Text that is no JSON object counts as none. */
+export function mergeMeta(earlier: string, later: string, keysMax: number): { meta: string; complete: boolean } {
+  const merged = new Map<string, unknown>([...entriesOf(earlier)]);
+  let complete = true;
+  for (const [key, value] of entriesOf(later)) {
+    if (merged.has(key) || merged.size < keysMax) merged.set(key, value);
+    else complete = false;
+  }
+  const keys = [...merged.keys()].sort((a, b) => (a < b ? -1 : 1));
+  const meta = keys.length === 0 ? '' : `{${keys.map((key) => `${JSON.stringify(key)}:${JSON.stringify(merged.get(key))}`).join(',')}}`;
+  return { meta, complete };
+}
+
+function entriesOf(text: string): [string, unknown][] {
+  if (text === '') return [];
+  try {
+    const value: unknown = JSON.parse(text);
+    if (typeof value !== 'object' || value === null || Array.isArray(value)) return [];
+    return Object.entries(value);
+  } catch {
+    return [];
+  }
+}

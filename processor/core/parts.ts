@@ -1,0 +1,81 @@
+// Which part of which video an event belongs to, and opening it: part 0 is the session, any further one a supplement (D18).
+import type { BeaconEvent } from '../../schemas/beacon.ts';
+import type { FoldDeadReason, Step } from './emit.ts';
+import { emitSealed } from './emit.ts';
+import { hitLimit } from './session.ts';
+import type { BeaconSource, Line, Session, State, Stream, VideoRecord } from './state.ts';
+import { createSession } from './state.ts';
+import { anchorClock, supplementTime } from './time.ts';
+
+/** The open part of a video on a line, if there is one. */
+export function openPartOf(stream: Stream, video: string, line: Line): Session | undefined {
+  for (const session of stream.sessions) if (session.line === line && session.video.video === video) return session;
+  return undefined;
+}
+
+/** The part that is to fold this event, opened if need be, or why there can be none. */
+export function partFor(
+  step: Step,
+  stream: Stream,
+  source: BeaconSource,
+  event: BeaconEvent,
+  line: Line,
+  arrivedAtActive: number,
+): Session | FoldDeadReason {
+  const { state } = step;
+  if (source.video !== '' && line === 'main') nameLate(state, stream, source.video);
+  const video = source.video !== '' ? source.video : stream.currentVideo;
+  const open = openPartOf(stream, video, line);
+  if (open !== undefined) {
+    if (open.received < state.settings.partEventsMax) return open;
+    hitLimit(state, open, 'partEventsMax', 1);
+    emitSealed(step, open, 'size');
+  }
+  return openPart(state, stream, video, source, event, line, arrivedAtActive);
+}
+
+function openPart(
+  state: State,
+  stream: Stream,
+  video: string,
+  source: BeaconSource,
+  event: BeaconEvent,
+  line: Line,
+  arrivedAtActive: number,
+): Session | FoldDeadReason {
+  const known = stream.videos.find((record) => record.video === video);
+  if (known === undefined && stream.videos.length >= state.settings.videosPerStreamMax) {
+    state.limits.videosPerStreamMax++;
+    return 'videos_limit';
+  }
+  if (known !== undefined && known.nextPart >= state.settings.partsMax) {
+    state.limits.partsMax++;
+    return 'parts_limit';
+  }
+  const record = known ?? createVideo(stream, video, source, event);
+  const at = known === undefined ? record.startedAt : supplementTime(known, source, event);
+  const session = createSession(stream, record, line, at, arrivedAtActive);
+  session.duplicates = stream.heldDuplicates;
+  session.conflicts = stream.heldConflicts;
+  stream.heldDuplicates = 0;
+  stream.heldConflicts = 0;
+  stream.sessions.push(session);
+  state.openSessions++;
+  return session;
+}
+
+function createVideo(stream: Stream, video: string, source: BeaconSource, event: BeaconEvent): VideoRecord {
+  const record = { video, ...anchorClock(source, event), durationMs: -1, live: -1, nextPart: 0, flags: 0 };
+  stream.videos.push(record);
+  return record;
+}
+
+/** Events without a video wait for the first id: it names them, unless a part has gone out without one (protocols.md 0.3). */
+function nameLate(state: State, stream: Stream, video: string): void {
+  const only = stream.videos[0];
+  if (only === undefined || stream.videos.length > 1 || only.video !== '' || only.nextPart !== 1 || stream.sessions.length !== 1) return;
+  state.gone.push({ site: stream.site, session: stream.session, video: '', part: 0 });
+  only.video = video;
+  stream.currentVideo = video;
+  for (const hole of stream.holes) if (hole.part === 0 && hole.video === '') hole.video = video;
+}
