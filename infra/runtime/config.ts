@@ -51,7 +51,9 @@ export function loadConfig<const S extends ConfigSpec>(
 ): ConfigOf<S> {
   const problems: string[] = [];
   const values: Record<string, unknown> = {};
-  const known = new Set([...alsoKnown, ...Object.values(spec).map((declared) => declared.env)]);
+  // What all services share may stand in any one's environment, used there or not.
+  const settings = [...Object.values(commonSettings), ...Object.values(spec)];
+  const known = new Set([...alsoKnown, ...settings.map((each) => each.env)]);
   for (const [name, declared] of Object.entries(spec)) {
     const given = env[declared.env];
     const text = given === undefined || given === '' ? declared.default : given;
