@@ -105,7 +105,8 @@ const ACTIONS: Readonly<Record<Action, Act>> = {
     openStall(session);
   },
   seekAway: (session, event, toleranceMs) => {
-    weighPosition(session, fromOf(event), toleranceMs);
+    // From a stall whose end was lost, this may be the first word that frames moved: the stall ended then, not now.
+    noteEvidence(session, weighPosition(session, fromOf(event), toleranceMs));
     if (fromOf(event) < 0) creditSilence(session, session.nowAt - session.anchorAt);
     closeStall(session, session.nowAt);
     noteSeek(session, event);
