@@ -6,8 +6,7 @@ import { SHORT_VIDEOS } from '../../infra/cli/audience/catalog.ts';
 import type { DeliveryOptions, DeliveryPlan } from '../../infra/cli/audience/delivery.ts';
 import type { ViewingOptions } from '../../infra/cli/audience/viewing.ts';
 import type { Output } from '../../processor/core/outputs.ts';
-import { ledger } from '../../processor/core/partition.ts';
-import type { PartitionState } from '../../processor/core/state.ts';
+import { ledger, type PartitionState } from '../../processor/core/partition.ts';
 import { factsOfOutputs, foldLog, logOf } from '../support/audience-fold.ts';
 import { differences, expectedDuplicates, expectedLost, expectedSessions } from '../support/oracle.ts';
 

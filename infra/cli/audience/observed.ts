@@ -181,14 +181,15 @@ const HANDLERS: Readonly<Record<string, (watcher: Watcher, event: WireEvent) => 
     if (watcher.mode === 'stalled') startPlaying(watcher, event);
   },
   seek(watcher, event) {
-    if (watcher.mode !== 'seeking' && event.fromMs !== undefined) look(watcher, event.fromMs);
+    const { mode } = watcher;
+    if (mode !== 'seeking' && event.fromMs !== undefined) look(watcher, event.fromMs);
     if (watcher.truth.plays === 1) watcher.truth.seeks++;
-    const wasMoving = watcher.mode === 'moving' || watcher.mode === 'stalled';
     endStall(watcher, watcher.now);
     cut(watcher);
     watcher.endedAtMs = -1;
     watcher.seen = { positionMs: event.toMs as number, at: watcher.now, rateMilli: watcher.rateMilli };
-    if (wasMoving) watcher.mode = 'seeking';
+    // What its start proves does not change what a seek does: only play that was known to go on goes on afterwards.
+    watcher.mode = mode === 'moving' || mode === 'stalled' ? 'seeking' : mode;
     if (watcher.truth.end === 'ended') watcher.truth.end = 'silent';
   },
   rate(watcher, event) {

@@ -65,7 +65,11 @@ export function report(player: Player, type: string, fields: Partial<WireEvent> 
 function prove(player: Player): void {
   const section = player.section as TruthSection;
   const playedMs = player.positionMs - section.toMs;
-  if (playedMs <= 0) return;
+  if (playedMs <= 0) {
+    // A report without any advance: what is played from here on began now at the earliest.
+    if (section.toMs === section.fromMs) section.startedAt = player.page.now;
+    return;
+  }
   if (section.toMs === section.fromMs) player.truth.sections.push(section);
   section.toMs = player.positionMs;
   player.contiguousAtMs = player.positionMs;
