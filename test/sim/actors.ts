@@ -12,8 +12,8 @@ import type { SimLog } from './sim-log.ts';
 import type { SimProcess, World } from './world.ts';
 
 const PROCESSORS_MAX = 4;
-const TURN_MS = 500;
-const BACKUP_MS = 7_000;
+const TURN_MS = 400;
+const BACKUP_MS = 3_000;
 
 export type ActorsDeps = {
   world: World;
@@ -84,7 +84,7 @@ export function startActors(deps: ActorsDeps): Actors {
       restartLater();
     } else if (victim !== undefined && !victim.process.frozen && strikes('processorFrozen')) {
       world.freeze(victim.process);
-      world.schedule(undefined, world.random.integer(500, 30_000), 'processor goes on', () => world.thaw(victim.process));
+      world.schedule(undefined, world.random.integer(500, 15_000), 'processor goes on', () => world.thaw(victim.process));
     } else if (victim !== undefined && !victim.stopping && strikes('processorStops')) {
       victim.stopping = true;
       void victim.processor.stop().then(() => {
@@ -94,8 +94,8 @@ export function startActors(deps: ActorsDeps): Actors {
       restartLater();
     }
     if (strikes('processorJoins')) start();
-    if (strikes('databaseDown')) database.takeDown(world.random.integer(200, 12_000));
-    if (strikes('kafkaDown')) log.takeDown(world.random.integer(200, 12_000));
+    if (strikes('databaseDown')) database.takeDown(world.random.integer(200, 6_000));
+    if (strikes('kafkaDown')) log.takeDown(world.random.integer(200, 6_000));
     if (strikes('databaseRestored')) database.restore(backup);
     if (strikes('poison')) poison(deps);
     world.schedule(undefined, TURN_MS, 'fate', strike);
@@ -109,6 +109,7 @@ export function startActors(deps: ActorsDeps): Actors {
       log.takeDown(0);
       for (const each of alive()) if (each.process.frozen) world.thaw(each.process);
       if (!alive().some((each) => !each.stopping)) start();
+      log.rebalance();
     },
     running: () => alive().map((each) => each.processor),
   };
@@ -139,13 +140,13 @@ function startProcessor(deps: ActorsDeps, name: string): Running {
     onHolderTerminated: () => world.note('holderTerminated'),
     onFatal: () => world.kill(process),
     task: {
-      flushIntervalMs: 300,
+      flushIntervalMs: 400,
       flushOutputsMax: 50,
       bufferOutputsMax: 120,
       bufferBytesMax: 64 * 1024,
-      provisionalIntervalMs: 700,
+      provisionalIntervalMs: 900,
       provisionalRowsPerSecondMax: 20,
-      snapshotIntervalMs: 4_000,
+      snapshotIntervalMs: 3_000,
     },
   });
   processor.start().catch((thrown: unknown) => {

@@ -43,6 +43,8 @@ const print = (text: string): void => {
 const options: RunOptions = values.control === undefined ? {} : { control: values.control as Control };
 
 async function runShare(): Promise<void> {
+  // Broken connections are errors by the thousand here: their stacks cost more than the runs.
+  Error.stackTraceLimit = 0;
   const step = Number(values.step);
   const last = Number(values.from) + Number(values.seeds);
   for (let seed = Number(values.from); seed < last; seed += step) {

@@ -13,11 +13,11 @@ import { World } from './world.ts';
 
 const IDS = { beacon: 1, tick: 2, control: 3, session: 4, snapshot: 5 };
 const TICK_MS = 1_000;
-const PLAYERS_MS = 25_000;
-const FAULTS_MS = 45_000;
+const PLAYERS_MS = 9_000;
+const FAULTS_MS = 20_000;
 /** Within this virtual time after the last fault everything must be at rest (I9). */
 const REST_MS = 90_000;
-const STEPS_MAX = 400_000;
+const STEPS_MAX = 200_000;
 
 export type RunResult = {
   seed: number;
@@ -123,15 +123,14 @@ async function comeToRest(parts: Parts): Promise<void> {
   await world.runUntil(world.elapsedMs + REST_MS, rested);
   if (world.failure !== undefined) return;
   if (!rested()) throw new Broken('I9', restlessness(parts, ends));
-  for (let partition = 0; partition < partitions; partition++) {
-    const owners = log.owners(partition);
-    if (owners.length !== 1) throw new Broken('I9', `partition ${partition} has the owners ${owners.join(', ') || 'none'}`);
-  }
   checkFinished({ log, tables: database.tables(), partitions, codec, settings, outcomes: workload.outcomes });
 }
 
-function restlessness({ database, actors }: Parts, ends: readonly number[]): string {
-  const progress = ends.map((end, partition) => `${partition}: ${database.tables().progress.get(partition)?.next_offset ?? '-'} of ${end}`);
+function restlessness({ database, actors, log }: Parts, ends: readonly number[]): string {
+  const progress = ends.map(
+    (end, partition) =>
+      `${partition}: ${database.tables().progress.get(partition)?.next_offset ?? '-'} of ${end}, owners ${log.owners(partition).join('+') || 'none'}`,
+  );
   const views = actors
     .running()
     .flatMap((processor) =>

@@ -14,9 +14,9 @@ import type { SimProcess, World } from './world.ts';
 
 const HOUR_MS = 3_600_000;
 const BATCH_RECORDS_MAX = 40;
-const FETCH_MS = 60;
+const FETCH_MS = 90;
 const HEARTBEAT_MS = 1_000;
-const SESSION_TIMEOUT_MS = 6_000;
+const SESSION_TIMEOUT_MS = 3_000;
 
 export type SimLog = ReturnType<typeof createSimLog>;
 
@@ -154,6 +154,8 @@ export function createSimLog(world: World, partitions: number, fault: (name: Fau
     appendRaw: (partition: number, record: RecordToAppend) => append(partition, [record]),
     records: (partition: number): readonly LogRecord[] => logs[partition] as LogRecord[],
     high: (partition: number): number => (logs[partition] as LogRecord[]).length,
+    /** One rebalance, as a broker that has become honest again would do it. */
+    rebalance: () => rebalance('after the faults'),
     takeDown(ms: number): void {
       downUntil = world.now() + ms;
     },

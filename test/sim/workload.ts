@@ -53,12 +53,12 @@ export function startWorkload(deps: WorkloadDeps): Workload {
       for (const event of beacon.events) raise(outcomes, idOf(beacon, event), 'accepted');
       if (fault('duplicateBeacon')) {
         pending += 1;
-        world.schedule(undefined, random.integer(10, 25_000), 'player sends twice', () => send(beacon, ATTEMPTS_MAX));
+        world.schedule(undefined, random.integer(10, 15_000), 'player sends twice', () => send(beacon, ATTEMPTS_MAX));
       }
       done();
     });
   };
-  const players = random.integer(4, 12);
+  const players = random.integer(2, 6);
   for (let i = 0; i < players; i++) {
     const session = `v${world.seed}-${i}`;
     const startAt = random.integer(0, deps.untilMs);
@@ -168,7 +168,7 @@ function playerBeacons(random: Random, fault: (name: FaultName) => boolean, sess
   add('attempt');
   at += random.integer(50, 900);
   add('playing');
-  for (let i = random.integer(1, 8); i > 0; i--) {
+  for (let i = random.integer(1, 6); i > 0; i--) {
     const playedMs = random.integer(300, 2_500);
     at += playedMs;
     positionMs = Math.min(VIDEO_MS, positionMs + playedMs);
@@ -196,7 +196,7 @@ function playerBeacons(random: Random, fault: (name: FaultName) => boolean, sess
     const sentAt = (cut.at(-1) as BeaconEvent).at;
     let delayMs = sentAt + random.integer(5, 80);
     if (fault('disorder')) delayMs += random.integer(100, 900);
-    if (fault('lateBeacon')) delayMs += random.integer(5_000, 40_000);
+    if (fault('lateBeacon')) delayMs += random.integer(3_000, 25_000);
     beacons.push({
       delayMs,
       beacon: {
