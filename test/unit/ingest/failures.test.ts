@@ -103,7 +103,7 @@ describe('a log that fails', () => {
       env: { PLAYHEAD_INGEST_LINGER_MS: '100' },
       wrapWriter: (writer) => ({
         ...writer,
-        append: async (batches) => (await new Promise((resolve) => setTimeout(resolve, 50)), writer.append(batches)),
+        append: (batches) => new Promise((resolve) => setTimeout(() => resolve(writer.append(batches)), 50)),
       }),
     });
     const running = Array.from({ length: 20 }, (_, n) => gateway.post(sampleBeacon({ session: `stop-${n}` })).catch(() => undefined));
