@@ -67,7 +67,7 @@ function world(settings: Partial<PublisherSettings> = {}) {
   let deadlines = 0;
   const publisher = new Publisher({
     writer,
-    scheduler: time as Scheduler,
+    scheduler: time as unknown as Scheduler,
     settings: { lingerMs: 10, deadlineMs: 1000, sendsInFlightMax: 2, recordsMax: 10, bytesMax: 10_000, batchBytesMax: 1000, ...settings },
     hooks: { sent: () => {}, deadlinePassed: () => deadlines++ },
   });
@@ -192,7 +192,7 @@ describe('ticks (D14)', () => {
     const outcomes: string[] = [];
     const ticks = startTicks({
       writer,
-      scheduler: time as Scheduler,
+      scheduler: time as unknown as Scheduler,
       partitions: 3,
       intervalMs: 5000,
       encodeTick: () => Buffer.from('tick'),

@@ -23,7 +23,7 @@ describe('text', () => {
     fc.assert(
       fc.property(fc.string({ unit: 'grapheme' }), fc.nat(20), (text, max) => {
         const cut = cutText(text, max);
-        return Buffer.byteLength(cut) <= max && text.startsWith(cut) && cut.isWellFormed();
+        return Buffer.byteLength(cut) <= max && text.startsWith(cut) && !/\p{Cs}/u.test(cut);
       }),
     );
     assert.equal(cutText('äöü', 5), 'äö');
