@@ -2,7 +2,7 @@
 import { commonSettings, loadConfig, rule, setting } from '../infra/runtime/config.ts';
 import type { FoldSettings } from './core/settings.ts';
 import { FOLD_SETTINGS_DEFAULT } from './core/settings.ts';
-import type { TaskSettings } from './task.ts';
+import type { TaskSettings } from './task-deps.ts';
 
 const duration = (env: string, fallback: number, description: string, minMs = 1) =>
   setting({ env, schema: rule.integer(minMs, 7 * 86_400_000), default: String(fallback), description });

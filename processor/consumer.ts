@@ -1,7 +1,8 @@
 // Between the consumer group and the tasks: assignments become tasks, batches become records. The only place that knows Kafka's
 // assignments; everything here that must be synchronous is (K5-K9, K11, K12).
 import type { LogBatch, LogConsumer, LogConsumerHandlers } from '../infra/runtime/ports.ts';
-import { type Ownership, PartitionTask, type TaskDeps } from './task.ts';
+import { PartitionTask } from './task.ts';
+import type { Ownership, TaskDeps } from './task-deps.ts';
 import type { TaskView } from './task-view.ts';
 
 /** Folding gives the event loop a turn, and the group a heartbeat, at least this often. */

@@ -101,6 +101,38 @@ export function acceptedGap(gaps: readonly GapRow[], from: number, to: number): 
   return gaps.find((gap) => gap.from_offset <= from && gap.to_offset >= to);
 }
 
+/** Records that are needed are gone: go on only if an operator accepts it (D25). */
+export const logCut = (partition: number, from: number, low: number): Refusal =>
+  refuse(
+    'log_cut',
+    `records [${from}, ${low}) are needed and no longer in the log; to go on without them, accept the gap: ` +
+      `playhead gaps accept --partition ${partition} --from ${from} --to ${low} (D25)`,
+    { from, to: low },
+  );
+
+/** The state kept from the claim before, if nobody else can have written since (D28). */
+export function warmState(folding: Folding | undefined, before: Claim | undefined, claim: Claim): Folding | undefined {
+  if (folding === undefined || folding.replaying || before === undefined || claim.epoch !== before.epoch + 1) return undefined;
+  if (samePosition(folding.committed, claim)) return folding;
+  if (folding.unflushed === undefined || !samePosition(folding.unflushed.to, claim)) return undefined;
+  folding.settle();
+  return folding;
+}
+
+/** Goes on with a warm state, if the log is still the one it was folded from (D28, K21). */
+export async function goOnWarm(deps: RecoveryDeps, partition: number, claim: Claim, folding: Folding): Promise<Recovered | Refusal> {
+  const log = await checkLog(deps, partition, claim);
+  if (!log.ok) return log;
+  const from = folding.nextOffset;
+  const { low } = log.bounds;
+  if (from >= low) return { ok: true, folding, snapshotNow: false, notes: [] };
+  const accepted = acceptedGap(log.gaps, from, low);
+  if (accepted === undefined) return logCut(partition, from, low);
+  folding.skipTo(accepted.to_offset);
+  const note = `continues at ${folding.nextOffset} over the gap accepted by ${accepted.operator}: ${accepted.reason}`;
+  return { ok: true, folding, snapshotNow: true, notes: [note] };
+}
+
 /** Finds the state to go on with (D24). Throws what database and log throw: try again later. */
 export async function recover(deps: RecoveryDeps, partition: number, claim: Claim): Promise<Recovered | Refusal> {
   const log = await checkLog(deps, partition, claim);
@@ -113,13 +145,13 @@ export async function recover(deps: RecoveryDeps, partition: number, claim: Clai
     const { row, state } = found;
     const behind = claim.nextOffset < bounds.low;
     if (!behind) return versionChecked(deps, claim, gaps, recovered(claim, state, row.next_offset, fingerprintIn(row), notes));
-    return overGap({ claim, bounds, gaps, notes, state, from: claim.nextOffset, settings: deps.settings });
+    return overGap({ partition, claim, bounds, gaps, notes, state, from: claim.nextOffset, settings: deps.settings });
   }
   if (bounds.low === 0) {
     const fresh = recovered(claim, createPartition(deps.settings), 0, undefined, notes);
     return versionChecked(deps, claim, gaps, fresh);
   }
-  return overGap({ claim, bounds, gaps, notes, state: undefined, from: rows.at(0)?.next_offset ?? 0, settings: deps.settings });
+  return overGap({ partition, claim, bounds, gaps, notes, state: undefined, from: rows.at(0)?.next_offset ?? 0, settings: deps.settings });
 }
 
 type UsableSnapshot = { row: SnapshotRow; state: PartitionState };
@@ -184,6 +216,7 @@ function versionChecked(deps: RecoveryDeps, claim: Claim, gaps: readonly GapRow[
 }
 
 type GapCase = {
+  partition: number;
   claim: Claim;
   bounds: LogBounds;
   gaps: readonly GapRow[];
@@ -196,16 +229,9 @@ type GapCase = {
 
 /** Goes past missing log if, and only if, an operator has accepted it (D25). The next flush snapshots, so that this happens once. */
 function overGap(options: GapCase): Recovered | Refusal {
-  const { claim, bounds, gaps, notes, from } = options;
+  const { partition, claim, bounds, gaps, notes, from } = options;
   const accepted = acceptedGap(gaps, from, bounds.low);
-  if (accepted === undefined) {
-    return refuse(
-      'log_cut',
-      `records [${from}, ${bounds.low}) are needed and no longer in the log; to go on without them, accept the gap: ` +
-        `playhead gaps accept <partition> ${from} ${bounds.low} (D25)`,
-      { from, to: bounds.low },
-    );
-  }
+  if (accepted === undefined) return logCut(partition, from, bounds.low);
   if (options.state === undefined) return emptied({ claim, accepted, notes, settings: options.settings });
   const { state } = options;
   const committed = { nextOffset: claim.nextOffset, emissionSeq: claim.emissionSeq };

@@ -1,59 +1,29 @@
 // The owner of one partition in this process: claims it, restores it, folds it, flushes it, and stops when it must not go on.
 import { messageOf } from '../infra/runtime/errors.ts';
-import type { Cancel, Clock, LogConsumer, LogRecord } from '../infra/runtime/ports.ts';
-import type { Codec } from '../schemas/codec.ts';
-import { type ClaimDeps, claimPartition } from './claim.ts';
-import { limitHits, openSessionCount, streamTime } from './core/partition.ts';
-import { type FlushDeps, type FlushEnd, flushBatch, retryPauseMs } from './flusher.ts';
+import type { Cancel, LogRecord } from '../infra/runtime/ports.ts';
+import { claimPartition } from './claim.ts';
+import { openSessionCount, streamTime } from './core/partition.ts';
+import { Cutter } from './cutter.ts';
+import { FlushReport } from './flush-report.ts';
+import { type FlushEnd, flushBatch, retryPauseMs } from './flusher.ts';
 import type { Folding } from './folding.ts';
-import { type Claim, samePosition } from './progress.ts';
+import { askBounds, askOperator, askRegistry, type Gap } from './patience.ts';
+import type { Claim } from './progress.ts';
 import { readRecord } from './reader.ts';
-import { acceptedGap, checkLog, type HaltReason, type RecoveryDeps, recover } from './recovery.ts';
+import { goOnWarm, type HaltReason, logCut, type Refusal, recover, warmState } from './recovery.ts';
 import type { FlushBatch, Owner } from './sink.ts';
-import { takeSnapshot } from './snapshots.ts';
-import { readGaps } from './sql/read-gaps.ts';
+import type { Ownership, TaskDeps } from './task-deps.ts';
 import type { TaskMode, TaskView } from './task-view.ts';
 
-/** Times in ms of the scheduler. Limits are soft by one fetched batch. */
-export type TaskSettings = {
-  flushIntervalMs: number;
-  flushOutputsMax: number;
-  bufferOutputsMax: number;
-  bufferBytesMax: number;
-  provisionalIntervalMs: number;
-  provisionalRowsPerSecondMax: number;
-  snapshotIntervalMs: number;
-};
-
-export type TaskDeps = FlushDeps &
-  ClaimDeps &
-  RecoveryDeps & {
-    clock: Clock;
-    consumer: Pick<LogConsumer, 'pause' | 'resume' | 'seek' | 'reportPosition'>;
-    codec: Pick<Codec, 'decode' | 'encodeSnapshot' | 'decodeSnapshot'>;
-    snapshotSchemaId: number;
-    /** Asks the registry for a schema and teaches it to the codec; throws while it cannot (P17). */
-    learnSchema: (id: number) => Promise<void>;
-    /** Heartbeats the group has answered so far: the proof of membership that a fenced task needs (D6, K16). */
-    heartbeats: () => number;
-    task: TaskSettings;
-  };
-
-/** Handed out with each assignment, taken back with the next or with the loss: checked after every await (K5). */
-export type Ownership = { held: boolean };
 /** `stop`: leave the rest of the batch, it will come again. */
 export type Accepted = 'next' | 'stop';
 
-const REGISTRY_RETRY_MS = 5_000;
-const OPERATOR_POLL_MS = 5_000;
 const RECHECK_MS = 30_000;
 const MEMBERSHIP_POLL_MS = 250;
 /** Refusals that may pass by themselves: looked at again without an operator. */
 const PASSING_REFUSALS: readonly HaltReason[] = ['partition_count', 'log_shorter'];
 /** After these the state in memory is still right: it goes on when the reason is gone. After the others it is dropped. */
 const STATE_STAYS: readonly HaltReason[] = ['partition_count', 'log_shorter', 'log_cut', 'log_gap', 'fingerprint_gone'];
-/** A budget that was not used is not saved up for longer than this. */
-const PROVISIONAL_SAVED_SECONDS_MAX = 2;
 
 /**
  * Modes:
@@ -68,6 +38,8 @@ const PROVISIONAL_SAVED_SECONDS_MAX = 2;
 export class PartitionTask {
   readonly partition: number;
   readonly #deps: TaskDeps;
+  readonly #cutter: Cutter;
+  #report: FlushReport;
   #mode: TaskMode = 'fenced';
   #halt: TaskView['halt'];
   #own: Ownership = { held: false };
@@ -79,15 +51,9 @@ export class PartitionTask {
   #armed: Cancel | undefined;
   #recheck: Cancel | undefined;
   #choked = false;
-  #moreToPublish = false;
-  #snapshotNow = false;
-  #snapshotAt = -1;
-  #snapshotMs = 0;
-  #snapshotBytes: number | undefined;
-  #publishedMs = 0;
-  #reported: Pick<FlushBatch, 'ledger'> | undefined;
-  #limits: Record<string, number> = {};
   #unknownSchemaId: number | undefined;
+  /** Fencings since the last flush that went through: two clusters on one database must not chase each other at full speed (F36). */
+  #fencings = 0;
   #soughtAt = -1;
   #high: number | undefined;
   #lastFlushMs = -1;
@@ -95,6 +61,8 @@ export class PartitionTask {
   constructor(partition: number, deps: TaskDeps) {
     this.partition = partition;
     this.#deps = deps;
+    this.#cutter = new Cutter(deps);
+    this.#report = new FlushReport(deps.metrics);
   }
 
   /** The ownership in force, for checks around awaits elsewhere. */
@@ -170,8 +138,7 @@ export class PartitionTask {
       return false;
     }
     this.#folding = warm;
-    const ready = warm === undefined ? await this.#restore(own, claim) : await this.#resumeWarm(own, claim, warm);
-    if (!own.held || !ready) return false;
+    if (!(await this.#restore(own, claim, warm)) || !own.held) return false;
     const folding = this.#folding as unknown as Folding;
     logger.info(
       { partition: this.partition, epoch: claim.epoch, from: folding.nextOffset, position: claim.nextOffset, warm: warm !== undefined },
@@ -181,53 +148,34 @@ export class PartitionTask {
     return true;
   }
 
-  async #restore(own: Ownership, claim: Claim): Promise<boolean> {
+  async #restore(own: Ownership, claim: Claim, warm: Folding | undefined): Promise<boolean> {
     this.#mode = 'restoring';
-    const found = await recover(this.#deps, this.partition, claim);
+    const found = await (warm === undefined
+      ? recover(this.#deps, this.partition, claim)
+      : goOnWarm(this.#deps, this.partition, claim, warm));
     if (!own.held) return false;
     if (!found.ok) {
-      this.#stopWith(own, found.reason, found.detail, found.gap);
+      this.#refuse(own, found);
       return false;
     }
     for (const note of found.notes) this.#deps.logger.warn({ partition: this.partition, epoch: claim.epoch }, note);
     this.#folding = found.folding;
-    this.#snapshotNow = found.snapshotNow;
-    this.#snapshotAt = -1;
-    this.#reported = undefined;
-    return true;
-  }
-
-  /** Nobody wrote since we did: the state goes on as it is, if the log is still the same one (D28, K21). */
-  async #resumeWarm(own: Ownership, claim: Claim, folding: Folding): Promise<boolean> {
-    const log = await checkLog(this.#deps, this.partition, claim);
-    if (!own.held) return false;
-    if (!log.ok) {
-      this.#stopWith(own, log.reason, log.detail, log.gap);
-      return false;
-    }
-    const { low } = log.bounds;
-    if (folding.nextOffset >= low) return true;
-    const gap = acceptedGap(log.gaps, folding.nextOffset, low);
-    if (gap === undefined) {
-      this.#logCut(own, folding.nextOffset, low);
-      return false;
-    }
-    folding.skipTo(gap.to_offset);
-    this.#snapshotNow = true;
+    if (warm === undefined) this.#report = new FlushReport(this.#deps.metrics);
+    if (warm === undefined || found.snapshotNow) this.#cutter.reset(found.snapshotNow);
     return true;
   }
 
   /** Same turn as the last ownership check: never seek or resume what is not ours (K7). */
   #begin(folding: Folding): void {
-    const { consumer, scheduler, task } = this.#deps;
+    const { consumer } = this.#deps;
     this.#mode = folding.replaying ? 'restoring' : 'running';
     this.#soughtAt = -1;
-    const now = scheduler.monotonicMs();
-    this.#snapshotMs = now - scheduler.random() * task.snapshotIntervalMs;
-    this.#publishedMs = now;
+    this.#choked = false;
+    this.#unknownSchemaId = undefined;
+    this.#cutter.begin();
     consumer.seek(this.partition, folding.nextOffset);
     consumer.resume([this.partition]);
-    if (this.#snapshotNow || folding.unflushed !== undefined) this.#startFlush();
+    if (this.#cutter.snapshotNow || folding.unflushed !== undefined) this.#startFlush();
     else this.#arm();
   }
 
@@ -275,15 +223,11 @@ export class PartitionTask {
       if (!own.held || this.#mode === 'stopping' || this.#folding !== folding || folding.nextOffset !== expected) return;
       this.#startFlush();
       await this.#flushing;
-      const bounds = await this.#boundsOf(own);
+      const bounds = await askBounds(this.#deps, this.partition, () => own.held);
       if (!own.held || bounds === undefined || this.#folding !== folding) return;
-      if (bounds.low > expected) this.#logCut(own, expected, bounds.low);
+      if (bounds.low > expected) this.#refuse(own, logCut(this.partition, expected, bounds.low));
       else if (this.#soughtAt === expected) {
-        this.#stopWith(
-          own,
-          'log_gap',
-          `the log goes on at ${found} where ${expected} was expected, twice: the records between are not explained (K9)`,
-        );
+        this.#stopWith(own, 'log_gap', `twice the log went on at ${found} where ${expected} was expected, and nothing explains it (K9)`);
       } else {
         this.#soughtAt = expected;
         this.#deps.consumer.seek(this.partition, expected);
@@ -293,46 +237,21 @@ export class PartitionTask {
     return 'stop';
   }
 
-  async #boundsOf(own: Ownership): Promise<{ low: number; high: number } | undefined> {
-    for (let attempt = 0; own.held; attempt++) {
-      try {
-        return await this.#deps.admin.bounds(this.partition);
-      } catch (thrown) {
-        this.#deps.logger.warn({ partition: this.partition, err: messageOf(thrown) }, 'the log does not say where it begins: trying again');
-        await this.#deps.scheduler.sleep(retryPauseMs(this.#deps.scheduler, attempt));
-      }
-    }
-    return undefined;
-  }
-
-  #logCut(own: Ownership, from: number, low: number): void {
-    const detail = `records [${from}, ${low}) are gone from the log before they were folded; to go on without them, accept the gap (D25)`;
-    this.#stopWith(own, 'log_cut', detail, { from, to: low });
+  #refuse(own: Ownership, { reason, detail, gap }: Refusal): void {
+    this.#stopWith(own, reason, detail, gap);
   }
 
   /** Not poison: the registry is asked until it answers, while the partition waits (P17, D32). */
   #atUnknownSchema(own: Ownership, id: number): Accepted {
-    const { consumer, learnSchema, logger, scheduler } = this.#deps;
+    const { consumer } = this.#deps;
     this.#unknownSchemaId = id;
     consumer.pause([this.partition]);
-    const ask = async (): Promise<void> => {
-      while (own.held && this.#unknownSchemaId === id) {
-        try {
-          await learnSchema(id);
-          if (!own.held || this.#folding === undefined) return;
-          this.#unknownSchemaId = undefined;
-          consumer.seek(this.partition, this.#folding.nextOffset);
-          consumer.resume([this.partition]);
-        } catch (thrown) {
-          logger.error(
-            { partition: this.partition, schemaId: id, err: messageOf(thrown) },
-            'unknown schema id: the partition waits for the registry',
-          );
-          await scheduler.sleep(REGISTRY_RETRY_MS);
-        }
-      }
-    };
-    void ask();
+    void askRegistry(this.#deps, this.partition, id, () => own.held && this.#unknownSchemaId === id).then((known) => {
+      if (!known || this.#folding === undefined) return;
+      this.#unknownSchemaId = undefined;
+      consumer.seek(this.partition, this.#folding.nextOffset);
+      consumer.resume([this.partition]);
+    });
     return 'stop';
   }
 
@@ -347,7 +266,7 @@ export class PartitionTask {
   #startFlush(): void {
     const folding = this.#folding;
     if (this.#flushing !== undefined || this.#mode !== 'running' || folding === undefined || !this.#own.held) return;
-    if (folding.unflushed === undefined && !folding.hasNews && !this.#snapshotNow && !this.#moreToPublish) return;
+    if (folding.unflushed === undefined && !folding.hasNews && !this.#cutter.snapshotNow && !this.#cutter.moreToPublish) return;
     this.#armed?.();
     this.#armed = undefined;
     const own = this.#own;
@@ -355,7 +274,7 @@ export class PartitionTask {
       .catch((thrown: unknown) => this.#flushFailed(own, thrown))
       .finally(() => {
         this.#flushing = undefined;
-        if (own.held && (folding.hasNews || this.#moreToPublish)) this.#arm();
+        if (own.held && (folding.hasNews || this.#cutter.moreToPublish)) this.#arm();
       });
   }
 
@@ -367,56 +286,19 @@ export class PartitionTask {
     const { scheduler, instance, configHash } = this.#deps;
     const { epoch, claimToken } = this.#claim as Claim;
     const owner: Owner = { partition: this.partition, epoch, claimToken, writer: instance, configHash };
-    const batch = folding.unflushed ?? this.#cut(folding, final);
+    const batch = folding.unflushed ?? this.#cutter.cut(folding, final);
     const startedMs = scheduler.monotonicMs();
     const end = await flushBatch(this.#deps, batch, owner, () => own.held);
     if (end.outcome === 'done') this.#flushed(own, folding, end.batch, scheduler.monotonicMs() - startedMs);
     else this.#notFlushed(own, end);
   }
 
-  #cut(folding: Folding, final: boolean): FlushBatch {
-    const { scheduler, task, codec, snapshotSchemaId } = this.#deps;
-    const now = scheduler.monotonicMs();
-    const sinceMs = now - this.#publishedMs;
-    const due = sinceMs >= task.provisionalIntervalMs || final;
-    const seconds = Math.min(PROVISIONAL_SAVED_SECONDS_MAX, sinceMs / 1000);
-    const provisionalRows = due ? Math.max(1, Math.floor(task.provisionalRowsPerSecondMax * seconds)) : 0;
-    if (due) this.#publishedMs = now;
-    const { position } = folding;
-    const moved = position.nextOffset !== this.#snapshotAt;
-    const snapshotDue = this.#snapshotNow || (moved && (final || now - this.#snapshotMs >= task.snapshotIntervalMs));
-    const fingerprint = folding.fingerprint();
-    const snapshot = snapshotDue
-      ? takeSnapshot({ codec, schemaId: snapshotSchemaId, state: folding.state, position, fingerprint })
-      : undefined;
-    if (snapshot !== undefined) {
-      this.#snapshotMs = now;
-      this.#snapshotAt = position.nextOffset;
-      this.#snapshotBytes = snapshot.payload.length;
-      this.#snapshotNow = false;
-    }
-    const batch = folding.cut({ provisionalRows, snapshot });
-    this.#moreToPublish = due
-      ? batch.open.length >= provisionalRows
-      : this.#moreToPublish || batch.outputs.length + batch.beacons.length > 0;
-    return batch;
-  }
-
   #flushed(own: Ownership, folding: Folding, batch: FlushBatch, tookMs: number): void {
-    const { clock, consumer, metrics } = this.#deps;
+    const { clock, consumer } = this.#deps;
     folding.settle();
+    this.#fencings = 0;
     this.#lastFlushMs = clock.now();
-    metrics.flushed(tookMs / 1000);
-    metrics.flushRows('beacons', batch.beacons.length);
-    metrics.flushRows('emissions', batch.outputs.length);
-    metrics.flushRows('open_sessions', batch.open.length);
-    for (const output of batch.outputs) if (output.kind === 'sealed') metrics.sealed(output.reason);
-    if (this.#reported !== undefined) metrics.folded(this.#reported.ledger, batch.ledger);
-    this.#reported = batch;
-    for (const [limit, count] of Object.entries(limitHits(folding.state))) {
-      if (count > (this.#limits[limit] ?? count)) metrics.limitHit(limit, count - (this.#limits[limit] ?? 0));
-      this.#limits[limit] = count;
-    }
+    this.#report.done(batch, folding.state, tookMs);
     if (!own.held) return;
     consumer.reportPosition(this.partition, batch.to.nextOffset);
     if (this.#choked && this.#mode === 'running') {
@@ -445,12 +327,13 @@ export class PartitionTask {
   /** A fenced task claims again once a heartbeat has proved that the group still counts it as the owner (D6). */
   async #reclaim(own: Ownership, seen: number): Promise<void> {
     const { heartbeats, scheduler } = this.#deps;
+    await scheduler.sleep(retryPauseMs(scheduler, this.#fencings++));
     while (own.held && heartbeats() === seen) await scheduler.sleep(MEMBERSHIP_POLL_MS * (0.5 + scheduler.random()));
     await this.#takeOver(own);
   }
 
   /** Stands still and says why. */
-  #stopWith(own: Ownership, reason: HaltReason, detail: string, gap?: { from: number; to: number }, thrown?: unknown): 'stop' {
+  #stopWith(own: Ownership, reason: HaltReason, detail: string, gap?: Gap, thrown?: unknown): 'stop' {
     if (!own.held) return 'stop';
     this.#disarm();
     if (this.#mode !== 'stopping') this.#mode = 'halted';
@@ -468,16 +351,9 @@ export class PartitionTask {
   }
 
   /** Goes on once an operator has accepted the gap in data_gaps (D25). */
-  #awaitOperator(own: Ownership, gap: { from: number; to: number }): void {
-    this.#recheck = this.#deps.scheduler.after(OPERATOR_POLL_MS, () => {
-      const look = async (): Promise<void> => {
-        if (!own.held || this.#mode !== 'halted') return;
-        const gaps = await this.#deps.writers.use((connection) => connection.query(readGaps, [this.partition])).catch(() => []);
-        if (!own.held || this.#mode !== 'halted') return;
-        if (acceptedGap(gaps, gap.from, gap.to) === undefined) this.#awaitOperator(own, gap);
-        else await this.#takeOver(own);
-      };
-      this.#run(look);
+  #awaitOperator(own: Ownership, gap: Gap): void {
+    void askOperator(this.#deps, this.partition, gap, () => own.held && this.#mode === 'halted').then((accepted) => {
+      if (accepted) this.#run(() => this.#takeOver(own));
     });
   }
 
@@ -515,19 +391,10 @@ export class PartitionTask {
       streamTimeMs: folding === undefined ? -1 : streamTime(folding.state),
       tickAtMs: folding?.tickAt ?? -1,
       openSessions: folding === undefined ? undefined : openSessionCount(folding.state),
-      snapshotBytes: this.#snapshotBytes,
+      snapshotBytes: this.#cutter.snapshotBytes,
       bufferedBytes: folding?.bufferedBytes ?? 0,
       lastFlushMs: this.#lastFlushMs,
       unknownSchemaId: this.#unknownSchemaId,
     };
   }
-}
-
-/** The state kept from the claim before, if nobody else can have written since (D28). */
-function warmState(folding: Folding | undefined, before: Claim | undefined, claim: Claim): Folding | undefined {
-  if (folding === undefined || folding.replaying || before === undefined || claim.epoch !== before.epoch + 1) return undefined;
-  if (samePosition(folding.committed, claim)) return folding;
-  if (folding.unflushed === undefined || !samePosition(folding.unflushed.to, claim)) return undefined;
-  folding.settle();
-  return folding;
 }
