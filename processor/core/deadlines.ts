@@ -4,6 +4,7 @@ import type { SealReason } from '../../schemas/session.ts';
 import { foldPastGap } from './beacon.ts';
 import type { Step } from './emit.ts';
 import { emitDuplicates, emitSealed } from './emit.ts';
+import { sweepQueue } from './publish.ts';
 import { deadlineReason, sessionDeadline } from './seal.ts';
 import { settingOf } from './settings.ts';
 import type { PendingEvent, Session, State, Stream } from './state.ts';
@@ -53,6 +54,7 @@ function fireStream(step: Step, stream: Stream): void {
     const session = earliestDue(state, stream);
     if (session === undefined) foldPastGap(step, stream);
     else emitSealed(step, session, deadlineReason(state, session));
+    sweepQueue(state);
     settleStream(state, stream);
   }
   settleStream(state, stream);

@@ -54,19 +54,27 @@ function openPart(
   }
   const record = known ?? createVideo(stream, video, source, event);
   const at = known === undefined ? record.startedAt : supplementTime(known, source, event);
-  const session = createSession(stream, record, line, at, arrivedAtActive);
+  const session = createSession(stream, record, { line, part: record.nextPart++, nowAt: at, activeTime: arrivedAtActive });
   session.duplicates = stream.heldDuplicates;
   session.conflicts = stream.heldConflicts;
   stream.heldDuplicates = 0;
   stream.heldConflicts = 0;
-  stream.sessions.push(session);
+  addTo(stream, session);
   state.openSessions++;
   return session;
 }
 
+/** Most streams have one open part: see createVideo for why not simply push. */
+export function addTo(stream: Stream, session: Session): void {
+  if (stream.sessions.length === 0) stream.sessions = [session];
+  else stream.sessions.push(session);
+}
+
 function createVideo(stream: Stream, video: string, source: BeaconSource, event: BeaconEvent): VideoRecord {
   const record = { video, ...anchorClock(source, event), durationMs: -1, live: -1, nextPart: 0, flags: 0 };
-  stream.videos.push(record);
+  // A literal array takes one place, a pushed one seventeen; most streams have one video.
+  if (stream.videos.length === 0) stream.videos = [record];
+  else stream.videos.push(record);
   return record;
 }
 

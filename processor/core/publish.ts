@@ -4,6 +4,16 @@ import type { ProvisionalSession } from './outputs.ts';
 import { provisionalOf } from './seal.ts';
 import type { Session, SessionKey, State } from './state.ts';
 
+/** Sealed parts stay in the queue until they outnumber the open ones by this. */
+const QUEUE_SLACK = 1_000;
+
+/** Lets go of sealed parts that nobody came to take; called after a seal. */
+export function sweepQueue(state: State): void {
+  if (state.changed.length - state.changedHead <= 2 * state.openSessions + QUEUE_SLACK) return;
+  state.changed = state.changed.slice(state.changedHead).filter((session) => !session.sealed);
+  state.changedHead = 0;
+}
+
 /** Puts a changed part in the queue, if it is not there. */
 export function publish(state: State, session: Session): void {
   if (session.changed) return;

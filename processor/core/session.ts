@@ -52,9 +52,10 @@ export function foldEvent(state: State, session: Session, source: BeaconSource, 
 function applyContext(state: State, session: Session, source: BeaconSource): void {
   const { context } = session;
   if (source.protocol !== 'unknown' && context.protocol === 'unknown') context.protocol = source.protocol;
-  if (source.context === null || source.context === session.contextApplied) return;
+  if (source.context === null || (source.context === state.contextApplied && session === state.contextSession)) return;
   if (!refine(context, source.context, state.settings.metaKeysMax)) hitLimit(state, session, 'metaKeysMax', 1);
-  session.contextApplied = source.context;
+  state.contextApplied = source.context;
+  state.contextSession = session;
   if (context.durationMs > 0) session.video.durationMs = context.durationMs;
   if (context.live >= 0) session.video.live = context.live;
 }

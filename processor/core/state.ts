@@ -156,8 +156,6 @@ export type Session = {
   checksumLow: number;
 
   context: SessionContext;
-  /** The beacon context applied last, by identity, to skip it quickly. Not part of a snapshot. */
-  contextApplied: BeaconContext | null;
   stream: Stream;
   /** In the queue of changed sessions. Not part of a snapshot. */
   changed: boolean;
@@ -186,6 +184,9 @@ export type State = {
   changed: Session[];
   changedHead: number;
   gone: SessionKey[];
+  /** The beacon context applied last and to which session, to skip the next event of the same beacon. Not part of a snapshot. */
+  contextApplied: BeaconContext | null;
+  contextSession: Session | null;
 };
 
 const zeroLedger = (): Ledger => ({
@@ -218,6 +219,8 @@ export function emptyPartition(settings: FoldSettings): State {
     changed: [],
     changedHead: 0,
     gone: [],
+    contextApplied: null,
+    contextSession: null,
   };
 }
 
@@ -252,10 +255,14 @@ export function createStream(key: string, site: string, session: string, activeT
 }
 
 /** A part that has folded nothing yet; firstAt and nowAt are the event time of the event that opens it. */
-export function createSession(stream: Stream, video: VideoRecord, line: Line, nowAt: number, activeTime: number): Session {
+export function createSession(
+  stream: Stream,
+  video: VideoRecord,
+  { line, part, nowAt, activeTime }: { line: Line; part: number; nowAt: number; activeTime: number },
+): Session {
   return {
     video,
-    part: video.nextPart++,
+    part,
     line,
     openedAtActive: activeTime,
     lastAtActive: activeTime,
@@ -301,7 +308,6 @@ export function createSession(stream: Stream, video: VideoRecord, line: Line, no
     checksumHigh: 0,
     checksumLow: 0,
     context: createContext(),
-    contextApplied: null,
     stream,
     changed: false,
     sealed: false,

@@ -3,7 +3,9 @@
 import type { PendingEvent, State, Stream } from './state.ts';
 
 /** How many settled numbers keep their content hash, to tell a copy from a conflict. */
-export const CONFLICT_WINDOW = 16;
+export const CONFLICT_WINDOW = 8;
+
+const NO_HASHES: readonly number[] = Array.from({ length: CONFLICT_WINDOW }, () => 0);
 
 /**
  * next: fold it now. wait: hold it behind a missing number. copy: seen before. filler: its place was given up. forgotten: copy or
@@ -48,7 +50,7 @@ export function hold(stream: Stream, pending: PendingEvent): void {
 export function settle(stream: Stream, seq: number, contentHash: number): void {
   if (seq === stream.nextSeq) stream.nextSeq = seq + 1;
   if (seq < stream.nextSeq - CONFLICT_WINDOW) return;
-  while (stream.seqHashes.length < CONFLICT_WINDOW) stream.seqHashes.push(0);
+  if (stream.seqHashes.length === 0) stream.seqHashes = NO_HASHES.slice();
   stream.seqHashes[seq % CONFLICT_WINDOW] = contentHash;
 }
 
