@@ -93,7 +93,12 @@ export const queryConfigSpec = {
 };
 
 /** The settings as this process was given them. @throws PlayheadError ERR_CONFIG. */
-export const loadQueryConfig = () => loadConfig(queryConfigSpec, process.env);
+export const loadQueryConfig = () =>
+  loadConfig(
+    queryConfigSpec,
+    process.env,
+    Object.values(commonSettings).map((shared) => shared.env),
+  );
 
 /** Version of the package that started this process. */
 export const packageVersion = (): string => process.env['npm_package_version'] ?? 'unknown';

@@ -11,6 +11,7 @@ import type { ReadPool } from '../infra/runtime/postgres.ts';
 import { createAnswers } from './answers.ts';
 import { createApp } from './app.ts';
 import { createAuthenticator } from './auth.ts';
+import { createBeaconReader } from './beacon-reader.ts';
 import type { queryConfigSpec } from './config.ts';
 import { createQueryMetrics } from './metrics.ts';
 import { freshness } from './queries/freshness.ts';
@@ -42,6 +43,7 @@ export async function startQueryService(deps: QueryServiceDeps): Promise<QuerySe
       answers,
       askAdmin: createAnswers({ ...shared, pool: adminPool }).ask,
       authenticator: createAuthenticator({ pool: readPool, clock, cacheMs: config.keyCacheMs }),
+      beaconReader: createBeaconReader(),
       clock,
       uuid: () => scheduler.uuid(),
       logger,

@@ -3,7 +3,7 @@
 import { ENGAGEMENT_RANGES } from '../../schemas/rollup.ts';
 import { DAY_MS, isoDayOf, isoOf } from '../core/civil.ts';
 import type { Question } from '../core/question.ts';
-import { type Bound, bound, paramList } from './bound.ts';
+import { type Bound, bound, type ParamList, paramList } from './bound.ts';
 import { type EngagementStep, engagementFromRows } from './engagement-from-rows.ts';
 
 /** `inexact` > 0 = ask the rows; a row whose `cell` is null carries nothing else. */
@@ -16,8 +16,6 @@ export function engagementFromRollup(question: Question, starts: readonly number
   const where = `site = ${params.add(question.site)}::text AND video = ANY(${params.add(question.videos)}::text[])
     AND day >= ${params.add(isoDayOf(question.range.fromMs / DAY_MS))}::date AND day < ${params.add(isoDayOf(question.range.toMs / DAY_MS))}::date`;
   const duration = params.add(durationMs);
-  const open = `(SELECT count(*) FROM open_sessions WHERE site = ${params.add(question.site)}::text AND part > 0 AND video = ANY(${params.add(question.videos)}::text[])
-    AND started_at >= ${params.add(isoOf(question.range.fromMs))}::timestamptz AND started_at < ${params.add(isoOf(question.range.toMs))}::timestamptz)`;
   const text = `WITH rolled AS MATERIALIZED (SELECT * FROM rollup_engagement WHERE ${where}),
 cells AS (
   SELECT i - 1 AS cell, sum(play_step)::int8 AS plays, sum(watch_step)::int8 AS watches
@@ -26,6 +24,10 @@ cells AS (
 )
 SELECT x.n AS inexact, cells.* FROM (SELECT (SELECT coalesce(sum(supplements), 0)::int8 FROM rolled)
   + (SELECT count(*) FROM rolled WHERE duration_ms <> ${duration}::int8 AND (plays > 0 OR 0 <> ANY(play_steps) OR 0 <> ANY(watch_steps)))
-  + ${question.state === 'all' ? open : '0'} AS n) x LEFT JOIN cells ON true`;
+  + ${question.state === 'all' ? openSupplements(question, params) : '0'} AS n) x LEFT JOIN cells ON true`;
   return bound('engagement_from_rollup', text, params.values);
 }
+
+const openSupplements = (question: Question, params: ParamList): string => `(SELECT count(*) FROM open_sessions
+  WHERE site = ${params.add(question.site)}::text AND part > 0 AND video = ANY(${params.add(question.videos)}::text[])
+    AND started_at >= ${params.add(isoOf(question.range.fromMs))}::timestamptz AND started_at < ${params.add(isoOf(question.range.toMs))}::timestamptz)`;

@@ -5,6 +5,7 @@ import { z } from 'zod';
 import type { Clock } from '../../infra/runtime/ports.ts';
 import type { Answers, Ask } from '../answers.ts';
 import type { Authenticator, Caller, Scope } from '../auth.ts';
+import type { BeaconReader } from '../beacon-reader.ts';
 import type { TimeRange } from '../core/interval.ts';
 import type { Format, Row } from '../formats.ts';
 
@@ -14,6 +15,7 @@ export type Services = {
   /** Statements that write (keys, videos): the only ones that may. */
   readonly askAdmin: Ask;
   readonly authenticator: Authenticator;
+  readonly beaconReader: BeaconReader;
   readonly clock: Clock;
   readonly uuid: () => string;
   readonly logger: Logger;

@@ -60,7 +60,7 @@ export function sessionRow(row: SessionListRow): Record<keyof typeof sessionShap
     startedAt: isoOf(row.started_at),
     endedAt: isoOf(row.ended_at),
     state: row.open ? 'provisional' : 'sealed',
-    reason: row.reason === '' || row.open ? null : row.reason,
+    reason: row.open ? null : row.reason,
     attempts: row.attempts,
     plays: row.plays,
     uniqueWatchMs: row.unique_watch_ms,
