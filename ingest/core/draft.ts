@@ -12,7 +12,6 @@ export const REJECT_REASONS = [
   'missing_field',
   'too_long',
   'seq_mixed',
-  'no_usable_event',
   'wrong_events',
 ] as const;
 export type RejectReason = (typeof REJECT_REASONS)[number];

@@ -2,10 +2,12 @@
 // caller looks once at the end. `null` means the same as a missing field.
 import type { Refusal } from './draft.ts';
 import { INSTANT_MAX, INT_MAX } from './limits.ts';
-import { bytesOf, cleanText, textOf } from './text.ts';
+import { bytesOf, cleanText, fitsBytes, textOf } from './text.ts';
 
-/** An object being read, and what was wrong with it first. */
-export type FieldReader = { readonly fields: Readonly<Record<string, unknown>>; refusal: Refusal | undefined };
+/** An object being read, what was wrong with it first, and whether a text of it was cut. */
+export type FieldReader = { readonly fields: Readonly<Record<string, unknown>>; refusal: Refusal | undefined; cut: boolean };
+
+export const readerOf = (fields: Readonly<Record<string, unknown>>): FieldReader => ({ fields, refusal: undefined, cut: false });
 
 /** Notes a refusal unless there is one already. */
 export function refuse(reader: FieldReader, refusal: Refusal): void {
@@ -52,7 +54,10 @@ export function flagField(reader: FieldReader, name: string): number {
 export function textField(reader: FieldReader, name: string, bytesMax: number): string {
   const value = reader.fields[name];
   if (value === undefined || value === null) return '';
-  if (typeof value === 'string') return textOf(value, bytesMax);
+  if (typeof value === 'string') {
+    if (!fitsBytes(value, bytesMax)) reader.cut = true;
+    return textOf(value, bytesMax);
+  }
   if (typeof value === 'number' && Number.isFinite(value)) return String(value);
   refuse(reader, { pointer: `/${name}`, reason: 'invalid_value', detail: 'must be a string' });
   return '';

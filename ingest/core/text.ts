@@ -27,9 +27,14 @@ export function bytesOf(text: string): number {
   return bytes;
 }
 
+/** Does a text fit into `bytesMax` UTF-8 bytes as it is? */
+export function fitsBytes(text: string, bytesMax: number): boolean {
+  return text.length * 3 <= bytesMax || (text.length <= bytesMax && bytesOf(text) <= bytesMax);
+}
+
 /** The longest beginning of a well-formed text that fits into `bytesMax` UTF-8 bytes. */
 export function cutText(text: string, bytesMax: number): string {
-  if (text.length * 3 <= bytesMax || bytesOf(text) <= bytesMax) return text;
+  if (fitsBytes(text, bytesMax)) return text;
   let bytes = 0;
   let end = 0;
   for (const character of text) {

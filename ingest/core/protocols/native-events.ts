@@ -11,6 +11,7 @@ import {
   instantField,
   milliField,
   objectOf,
+  readerOf,
   refuse,
   textField,
   unknownFieldsOf,
@@ -19,7 +20,7 @@ import { AD_ID_BYTES_MAX, CODE_BYTES_MAX, DATA_BYTES_MAX, MESSAGE_BYTES_MAX, NAM
 import { bytesOf, cleanJson } from '../text.ts';
 
 /** An event with its client time still absolute (epoch ms, -1 = none): the beacon's base is known only when all are read. */
-export type NativeEvent = { event: BeaconEvent; at: number; ignoredFields: number };
+export type NativeEvent = { event: BeaconEvent; at: number; ignoredFields: number; cut: boolean };
 export type EventResult = { ok: true; read: NativeEvent } | { ok: false; seq: number; refusal: Refusal };
 
 const COMMON = ['seq', 'type', 'at', 'positionMs'] as const;
@@ -45,7 +46,7 @@ export function readNativeEvent(input: unknown): EventResult {
   if (fields === undefined) {
     return { ok: false, seq: -1, refusal: { pointer: '', reason: 'not_an_object', detail: 'must be an object' } };
   }
-  const reader: FieldReader = { fields, refusal: undefined };
+  const reader = readerOf(fields);
   const seq = countField(reader, 'seq');
   const type = fields['type'];
   const known = typeof type === 'string' ? KNOWN.get(type) : undefined;
@@ -55,7 +56,7 @@ export function readNativeEvent(input: unknown): EventResult {
   const detail = readDetail(reader, type as EventType);
   if (reader.refusal !== undefined) return { ok: false, seq, refusal: reader.refusal };
   const event: BeaconEvent = { type: type as EventType, seq, at: 0, positionMs, detail };
-  return { ok: true, read: { event, at, ignoredFields: unknownFieldsOf(fields, known) } };
+  return { ok: true, read: { event, at, ignoredFields: unknownFieldsOf(fields, known), cut: reader.cut } };
 }
 
 function wrongType(type: unknown): Refusal {

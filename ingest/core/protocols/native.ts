@@ -2,8 +2,8 @@
 // wrong becomes a reject record in its beacon, a beacon that is wrong becomes a reject record of its own, and a body without
 // any usable beacon is refused as a whole.
 import type { BeaconEvent, Reject } from '../../../schemas/beacon.ts';
-import { type Draft, type DraftContext, NO_DRAFT_CONTEXT, type Refusal, rejectOf, sessionIdOf } from '../draft.ts';
-import { type FieldReader, idField, objectOf, unknownFieldsOf } from '../fields.ts';
+import { type Draft, NO_DRAFT_CONTEXT, type Refusal, rejectOf, sessionIdOf } from '../draft.ts';
+import { type FieldReader, idField, objectOf, readerOf, unknownFieldsOf } from '../fields.ts';
 import {
   BEACONS_MAX,
   EVENT_BYTES_MAX,
@@ -18,7 +18,7 @@ import {
   VIDEO_ID_BYTES_MAX,
 } from '../limits.ts';
 import { readMeta } from '../meta.ts';
-import { bytesOf, textOf } from '../text.ts';
+import { bytesOf, fitsBytes, textOf } from '../text.ts';
 import { type NativeEvent, readNativeEvent } from './native-events.ts';
 
 /** A wrong place in the body, as a problem lists it. */
@@ -98,7 +98,7 @@ function readBeacon(input: unknown, place: Place): Parsed {
   };
   if (fields === undefined) return unusable(draft, place, input, { pointer: '', reason: 'not_an_object', detail: 'must be an object' });
   draft.key = textOf(fields['key'], SESSION_BYTES_MAX);
-  const reader: FieldReader = { fields, refusal: undefined };
+  const reader = readerOf(fields);
   const session = readSession(reader);
   if (reader.refusal !== undefined) return unusable(draft, place, input, reader.refusal);
   draft.session = sessionIdOf(session, place.hashId);
@@ -110,7 +110,7 @@ function readBeacon(input: unknown, place: Place): Parsed {
   draft.ignoredFields = unknownFieldsOf(fields, BEACON_FIELDS);
   const wrong = readContext(fields, draft, place.limits);
   if (wrong !== undefined) return unusable(draft, place, input, wrong);
-  const errors = readEvents(list, draft, place.base);
+  const errors = readEvents(list, draft, place);
   if (draft.events.length === 0) draft.session = '';
   return { draft, usable: draft.events.length > 0, errors };
 }
@@ -143,12 +143,12 @@ function readSession(reader: FieldReader): string {
 function readContext(fields: Readonly<Record<string, unknown>>, draft: Draft, limits: Limits): Refusal | undefined {
   const context = draft.context;
   draft.sentAt = optionalNumber(fields, 'sentAt', draft, INSTANT_MAX);
-  context.page = optionalText(fields, 'page', draft, URL_BYTES_MAX);
-  context.referrer = optionalText(fields, 'referrer', draft, URL_BYTES_MAX);
+  context.page = optionalText({ fields, draft, limits }, 'page', URL_BYTES_MAX);
+  context.referrer = optionalText({ fields, draft, limits }, 'referrer', URL_BYTES_MAX);
   const player = optionalObject(fields, 'player', draft);
   if (player !== undefined) {
-    context.playerName = optionalText(player, 'name', draft, PLAYER_BYTES_MAX);
-    context.playerVersion = optionalText(player, 'version', draft, PLAYER_BYTES_MAX);
+    context.playerName = optionalText({ fields: player, draft, limits }, 'name', PLAYER_BYTES_MAX);
+    context.playerVersion = optionalText({ fields: player, draft, limits }, 'version', PLAYER_BYTES_MAX);
     draft.ignoredFields += unknownFieldsOf(player, PLAYER_FIELDS);
   }
   const meta = optionalObject(fields, 'meta', draft);
@@ -159,14 +159,15 @@ function readContext(fields: Readonly<Record<string, unknown>>, draft: Draft, li
     if (kept.limited) limits.names.add('meta');
   }
   const video = optionalObject(fields, 'video', draft);
-  return video === undefined ? undefined : readVideo(video, draft, context);
+  return video === undefined ? undefined : readVideo({ fields: video, draft, limits });
 }
 
-function readVideo(video: Readonly<Record<string, unknown>>, draft: Draft, context: DraftContext): Refusal | undefined {
-  const reader: FieldReader = { fields: video, refusal: undefined };
+function readVideo({ fields: video, draft, limits }: Optional): Refusal | undefined {
+  const { context } = draft;
+  const reader = readerOf(video);
   draft.video = idField(reader, 'id', VIDEO_ID_BYTES_MAX);
   if (reader.refusal !== undefined) return { ...reader.refusal, pointer: '/video/id' };
-  context.title = optionalText(video, 'title', draft, TITLE_BYTES_MAX);
+  context.title = optionalText({ fields: video, draft, limits }, 'title', TITLE_BYTES_MAX);
   const durationMs = optionalNumber(video, 'durationMs', draft, INT_MAX);
   context.durationMs = durationMs === 0 ? -1 : durationMs;
   const live = video['live'];
@@ -176,7 +177,7 @@ function readVideo(video: Readonly<Record<string, unknown>>, draft: Draft, conte
   return undefined;
 }
 
-function readEvents(list: readonly unknown[], draft: Draft, base: string): InputError[] {
+function readEvents(list: readonly unknown[], draft: Draft, { base, limits }: Place): InputError[] {
   const errors: InputError[] = [];
   const read: NativeEvent[] = [];
   for (const [index, input] of list.entries()) {
@@ -184,6 +185,7 @@ function readEvents(list: readonly unknown[], draft: Draft, base: string): Input
     if (result.ok) {
       read.push(result.read);
       draft.ignoredFields += result.read.ignoredFields;
+      if (result.read.cut) limits.names.add('text_bytes');
     } else {
       draft.rejects.push(rejectOf({ index, seq: result.seq, refusal: result.refusal, input }));
       errors.push({ pointer: `${base}/events/${index}${result.refusal.pointer}`, detail: result.refusal.detail });
@@ -232,9 +234,14 @@ function refuseMixedNumbers(parsed: readonly Parsed[], inputs: readonly unknown[
   }
 }
 
-function optionalText(fields: Readonly<Record<string, unknown>>, name: string, draft: Draft, bytesMax: number): string {
+type Optional = { fields: Readonly<Record<string, unknown>>; draft: Draft; limits: Limits };
+
+function optionalText({ fields, draft, limits }: Optional, name: string, bytesMax: number): string {
   const value = fields[name];
-  if (typeof value === 'string') return textOf(value, bytesMax);
+  if (typeof value === 'string') {
+    if (!fitsBytes(value, bytesMax)) limits.names.add('text_bytes');
+    return textOf(value, bytesMax);
+  }
   if (value !== undefined && value !== null) draft.ignoredFields++;
   return '';
 }

@@ -137,3 +137,20 @@ describe('a log that fails', () => {
     assert.equal(gateway.beacons().find((beacon) => beacon.session === 'place')?.context?.country, 'US');
   });
 });
+
+describe('limits that cut without refusing', () => {
+  it('are counted: texts, metadata, forgotten buckets (V13)', async () => {
+    const gateway = await start({});
+    const answer = await gateway.post(
+      sampleBeacon({
+        video: { id: 'v', title: 'x'.repeat(600) },
+        meta: Object.fromEntries(Array.from({ length: 50 }, (_, n) => [`k${n}`, n])),
+        events: [{ type: 'error', message: 'y'.repeat(300) }],
+      }),
+    );
+    assert.equal(answer.status, 202);
+    for (const limit of ['text_bytes', 'meta']) assert.equal(await gateway.metric('playhead_ingest_limit_hits_total', { limit }), 1, limit);
+    assert.equal(await gateway.metric('playhead_ingest_beacons_total', { outcome: 'accepted' }), 1);
+    assert.equal(await gateway.metric('playhead_ingest_ignored_fields_total'), 10);
+  });
+});
