@@ -13,8 +13,6 @@ import type { Writers } from './writers.ts';
 
 /** How long a wait for the progress row may last before we ask who holds it: below lock_timeout, after which the answer is empty. */
 const HOLDER_CHECK_MS = 1_000;
-/** A writer whose transaction is older than this, while somebody waits for its row, is frozen (D5). */
-const HOLDER_TRANSACTION_MS_MAX = 10_000;
 /** How the connections of processors name themselves (infra/runtime/postgres.ts). */
 const WRITER_NAME_PREFIX = 'playhead:writer:';
 
@@ -25,8 +23,12 @@ export type ClaimDeps = {
   instance: string;
   foldVersion: number;
   configHash: Buffer;
+  /** A writer whose transaction is older than this, while somebody waits for its row, is taken for frozen (D5). */
+  frozenWriterMs: number;
   onHolderTerminated: (holder: LockHolder) => void;
 };
+
+type HolderDeps = Pick<ClaimDeps, 'writers' | 'scheduler' | 'frozenWriterMs' | 'onHolderTerminated'>;
 
 /** Claims a partition. Throws what the database throws: claim again after a pause, with a new token. */
 export async function claimPartition(deps: ClaimDeps, partition: number): Promise<Claim> {
@@ -48,21 +50,14 @@ export async function claimPartition(deps: ClaimDeps, partition: number): Promis
  * Reads the progress row after every transaction that holds it has ended: what a writer must do that does not know whether its
  * COMMIT was applied (D4). A commit still under way holds the row, so the answer is final.
  */
-export async function readSettledProgress(
-  deps: Pick<ClaimDeps, 'writers' | 'scheduler' | 'onHolderTerminated'>,
-  partition: number,
-): Promise<Claim | undefined> {
+export async function readSettledProgress(deps: HolderDeps, partition: number): Promise<Claim | undefined> {
   return deps.writers.use(async (connection) => {
     const rows = await watchingHolders(deps, connection, () => connection.query(lockProgress, [partition]));
     return rows[0] === undefined ? undefined : claimOf(rows[0]);
   });
 }
 
-async function watchingHolders<T>(
-  deps: Pick<ClaimDeps, 'writers' | 'scheduler' | 'onHolderTerminated'>,
-  connection: DatabaseConnection,
-  wait: () => Promise<T>,
-): Promise<T> {
+async function watchingHolders<T>(deps: HolderDeps, connection: DatabaseConnection, wait: () => Promise<T>): Promise<T> {
   const pid = (await connection.query(backendPid, []))[0]?.pid ?? 0;
   const cancel = deps.scheduler.after(HOLDER_CHECK_MS, () => {
     terminateFrozenHolders(deps, pid).catch(() => {
@@ -76,11 +71,11 @@ async function watchingHolders<T>(
   }
 }
 
-async function terminateFrozenHolders(deps: Pick<ClaimDeps, 'writers' | 'onHolderTerminated'>, waitingPid: number): Promise<void> {
+async function terminateFrozenHolders(deps: HolderDeps, waitingPid: number): Promise<void> {
   await deps.writers.beside(async (connection) => {
     const holders = await connection.query(findLockHolders, [waitingPid]);
     for (const holder of holders) {
-      if (!holder.application_name.startsWith(WRITER_NAME_PREFIX) || holder.transaction_ms < HOLDER_TRANSACTION_MS_MAX) continue;
+      if (!holder.application_name.startsWith(WRITER_NAME_PREFIX) || holder.transaction_ms < deps.frozenWriterMs) continue;
       await connection.query(terminateBackend, [holder.pid]);
       deps.onHolderTerminated(holder);
     }

@@ -61,6 +61,11 @@ export const processorConfigSpec = {
     'Open sessions a partition publishes per second',
   ),
   snapshotIntervalMs: duration('PLAYHEAD_PROCESSOR_SNAPSHOT_INTERVAL_MS', 64_000, 'Time between two snapshots of a partition'),
+  frozenWriterMs: duration(
+    'PLAYHEAD_PROCESSOR_FROZEN_WRITER_MS',
+    10_000,
+    'A processor that has held a partition for longer than this inside one transaction, while another waits, is disconnected',
+  ),
   warmMs: duration('PLAYHEAD_PROCESSOR_WARM_MS', 120_000, 'How long the state of a partition that moved away is kept in case it returns'),
   stopTimeoutMs: duration('PLAYHEAD_PROCESSOR_STOP_TIMEOUT_MS', 30_000, 'Time a clean stop may take; past it the process just exits'),
   idleGapMs: duration('PLAYHEAD_FOLD_IDLE_GAP_MS', FOLD_SETTINGS_DEFAULT.idleGapMs, 'Silence after which a session is sealed'),

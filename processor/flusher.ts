@@ -13,7 +13,7 @@ import { isRefusedRow, RETRYABLE_SQLSTATES, sqlStateOf, UNIQUE_VIOLATION } from 
 const RETRY_MS_MIN = 100;
 const RETRY_MS_MAX = 5_000;
 
-export type FlushDeps = Pick<ClaimDeps, 'writers' | 'onHolderTerminated'> & {
+export type FlushDeps = Pick<ClaimDeps, 'writers' | 'frozenWriterMs' | 'onHolderTerminated'> & {
   scheduler: Scheduler;
   logger: Logger;
   metrics: ProcessorMetrics;

@@ -60,6 +60,7 @@ await runService({
       instance,
       task: taskSettingsOf(config),
       warmMs: config.warmMs,
+      frozenWriterMs: config.frozenWriterMs,
       onHolderTerminated: () => metrics.holderTerminated(),
       onFatal(error) {
         crashed = true;

@@ -10,7 +10,7 @@ import { createProcessor, type Processor } from '../../processor/consumer.ts';
 import { FOLD_VERSION } from '../../processor/core/partition.ts';
 import { FOLD_SETTINGS_DEFAULT, type FoldSettings } from '../../processor/core/settings.ts';
 import { NO_METRICS, type ProcessorMetrics } from '../../processor/metrics.ts';
-import type { TaskSettings } from '../../processor/task.ts';
+import type { TaskSettings } from '../../processor/task-deps.ts';
 import { createWriters } from '../../processor/writers.ts';
 import { type Beacon, type BeaconEvent, UNKNOWN_CONTEXT, UNKNOWN_DETAIL } from '../../schemas/beacon.ts';
 import { type Codec, createCodec } from '../../schemas/codec.ts';
@@ -128,6 +128,7 @@ export type RunOptions = {
   learnSchema?: (id: number) => Promise<void>;
   codec?: Codec;
   warmMs?: number;
+  frozenWriterMs?: number;
   scheduler?: Scheduler;
 };
 
@@ -136,6 +137,8 @@ export type RunningProcessor = {
   consumer: MemoryConsumer;
   mortal: Mortal;
   fatal: Error[];
+  /** Frozen writers this one has ended. */
+  terminated: string[];
   logs: string[];
   /** As kill -9. */
   die(): void;
@@ -178,6 +181,7 @@ export async function runProcessor(options: RunOptions): Promise<RunningProcesso
   const codec = options.codec ?? testCodec();
   const writers = createWriters({ database, connectionsMax: 2 });
   const fatal: Error[] = [];
+  const terminated: string[] = [];
   const processor = createProcessor({
     clock: systemClock,
     scheduler: mortalScheduler(options.scheduler ?? systemScheduler, mortal, wrap, onDeath),
@@ -197,7 +201,8 @@ export async function runProcessor(options: RunOptions): Promise<RunningProcesso
     instance,
     task: { ...FAST, ...options.task },
     warmMs: options.warmMs ?? 60_000,
-    onHolderTerminated: () => {},
+    frozenWriterMs: options.frozenWriterMs ?? 10_000,
+    onHolderTerminated: (holder) => void terminated.push(holder.application_name),
     onFatal: (error) => void fatal.push(error),
   });
   await processor.start();
@@ -206,6 +211,7 @@ export async function runProcessor(options: RunOptions): Promise<RunningProcesso
     consumer,
     mortal,
     fatal,
+    terminated,
     logs,
     die,
     async stop() {
