@@ -31,7 +31,13 @@ const SUITES: readonly Suite[] = [
     concurrency: Math.min(2, CORES),
   },
   { name: 'browser', about: 'real Chromium, real players', folders: ['browser'], servers: true, concurrency: 1 },
-  { name: 'chaos', about: 'faults against the running services', folders: ['chaos'], servers: true, concurrency: 1 },
+  {
+    name: 'chaos',
+    about: 'faults against the running services, on servers of its own',
+    folders: ['chaos'],
+    servers: false,
+    concurrency: 1,
+  },
   {
     name: 'system',
     about: 'the compose stack in containers; skips where there is no Docker',

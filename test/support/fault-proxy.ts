@@ -2,7 +2,10 @@
 import { once } from 'node:events';
 import { type AddressInfo, connect, createServer, type Socket } from 'node:net';
 
-type Pair = { client: Socket; server: Socket; swallowed: boolean };
+type Pair = { id: number; client: Socket; server: Socket; swallowed: boolean };
+
+/** Sees every piece of data before it goes on; `reset` loses it and resets its connection. */
+export type Intercept = (from: 'client' | 'server', bytes: Buffer, connection: number) => 'pass' | 'reset';
 
 export type FaultProxy = {
   port: number;
@@ -18,6 +21,8 @@ export type FaultProxy = {
   blackHole(): void;
   /** The next bytes that come from the server are lost and their connection is reset. */
   loseNextReply(): void;
+  /** Every piece of data is shown to this function from now on, until heal(). */
+  intercept(see: Intercept): void;
   /** New connections work again; what was swallowed stays so. */
   heal(): void;
   close(): Promise<void>;
@@ -28,6 +33,7 @@ export async function startFaultProxy(options: { targetPort: number; port?: numb
   const pairs = new Set<Pair>();
   let mode: 'pass' | 'refuse' | 'black_hole' = 'pass';
   let loseReply = false;
+  let see: Intercept | undefined;
   let made = 0;
   const reset = (pair: Pair) => {
     pairs.delete(pair);
@@ -37,7 +43,12 @@ export async function startFaultProxy(options: { targetPort: number; port?: numb
   const server = createServer((client) => {
     if (mode === 'refuse') return void client.destroy();
     made += 1;
-    const pair: Pair = { client, server: connect({ host: '127.0.0.1', port: options.targetPort }), swallowed: mode === 'black_hole' };
+    const pair: Pair = {
+      id: made,
+      client,
+      server: connect({ host: '127.0.0.1', port: options.targetPort }),
+      swallowed: mode === 'black_hole',
+    };
     pairs.add(pair);
     for (const socket of [pair.client, pair.server]) {
       socket.setNoDelay(true);
@@ -48,14 +59,17 @@ export async function startFaultProxy(options: { targetPort: number; port?: numb
       });
     }
     pair.client.on('data', (bytes) => {
-      if (!pair.swallowed) pair.server.write(bytes);
+      if (pair.swallowed) return;
+      if (see?.('client', bytes, pair.id) === 'reset') reset(pair);
+      else pair.server.write(bytes);
     });
     pair.server.on('data', (bytes) => {
       if (pair.swallowed) return;
       if (loseReply) {
         loseReply = false;
         reset(pair);
-      } else pair.client.write(bytes);
+      } else if (see?.('server', bytes, pair.id) === 'reset') reset(pair);
+      else pair.client.write(bytes);
     });
   });
   server.listen(options.port ?? 0, '127.0.0.1');
@@ -82,8 +96,12 @@ export async function startFaultProxy(options: { targetPort: number; port?: numb
     loseNextReply() {
       loseReply = true;
     },
+    intercept(next) {
+      see = next;
+    },
     heal() {
       mode = 'pass';
+      see = undefined;
     },
     async close() {
       cut();

@@ -40,6 +40,8 @@ export type TestSystem = {
   closeAll(): Promise<void>;
   /** The last lines that an instance logged. */
   log(name: ServiceName, options?: { instance?: string; lines?: number }): string;
+  /** The running instances of a service: their process and the address of their metrics and health. */
+  instances(name: ServiceName): { instance: string; pid: number; metrics: string; exited: Promise<unknown> }[];
   stop(): Promise<void>;
 };
 
@@ -51,6 +53,10 @@ export type SystemOptions = {
   replayOf?: TestSystem;
   /** Services to start; default all three. */
   services?: readonly ServiceName[];
+  /** Three replicas of which two must acknowledge, on the cluster of `brokers`; default one replica on the shared broker. */
+  cluster?: { brokers: readonly string[] };
+  /** What the services are told of their database, for a proxy between them. */
+  databaseUrl?: (direct: string) => string;
 };
 
 const ROOT = new URL('../../', import.meta.url).pathname;
@@ -59,12 +65,13 @@ const SITE = 'site';
 
 /** Starts everything and waits until it is ready. Always `stop()` it. */
 export async function startSystem(options: SystemOptions = {}): Promise<TestSystem> {
-  const [kafka, registry, database] = await Promise.all([testKafka(), testRegistry(), testDatabase()]);
+  const [kafka, registry, database] = await Promise.all([options.cluster ?? testKafka(), testRegistry(), testDatabase()]);
+  const singleNode = options.cluster === undefined;
   const topic = options.replayOf?.topic ?? `test.${randomBytes(6).toString('hex')}`;
   const partitions = options.replayOf?.partitions ?? options.partitions ?? 8;
   if (!options.replayOf) {
     const admin = createLogAdmin({ brokers: kafka.brokers, clientId: 'test', logger: quiet(), topic, scheduler: systemScheduler });
-    await admin.createTopic({ partitions, singleNode: true });
+    await admin.createTopic({ partitions, singleNode });
     await admin.close();
   }
   const schemaIds = await resolveSchemaIds({ registryUrl: registry.url, topic, mode: 'register' });
@@ -75,10 +82,10 @@ export async function startSystem(options: SystemOptions = {}): Promise<TestSyst
   const common: Record<string, string> = {
     KAFKA_BROKERS: kafka.brokers.join(','),
     SCHEMA_REGISTRY_URL: registry.url,
-    DATABASE_URL: database.url,
+    DATABASE_URL: options.databaseUrl?.(database.url) ?? database.url,
     PLAYHEAD_TOPIC: topic,
     PLAYHEAD_PARTITIONS: String(partitions),
-    PLAYHEAD_SINGLE_NODE: 'true',
+    PLAYHEAD_SINGLE_NODE: String(singleNode),
   };
   const processes = createProcesses({
     directory,
@@ -174,7 +181,7 @@ type ProcessesOptions = {
   group: string;
 };
 
-type Processes = { operations: Pick<TestSystem, 'kill' | 'signal' | 'start' | 'log'>; stopAll(): Promise<void> };
+type Processes = { operations: Pick<TestSystem, 'kill' | 'signal' | 'start' | 'log' | 'instances'>; stopAll(): Promise<void> };
 
 /** The environment of one instance, beside what all services share. */
 function serviceEnv(name: ServiceName, options: ProcessesOptions, metricsPort: number): Record<string, string> {
@@ -194,6 +201,7 @@ function serviceEnv(name: ServiceName, options: ProcessesOptions, metricsPort: n
 
 function createProcesses(options: ProcessesOptions): Processes {
   const running = new Map<string, ManagedProcess>();
+  const places = new Map<string, { name: ServiceName; metrics: string }>();
   const idOf = (name: ServiceName, instance: string | undefined): string => instance ?? `${name}-1`;
   const find = (name: ServiceName, instance: string | undefined): ManagedProcess => {
     const found = running.get(idOf(name, instance));
@@ -222,6 +230,7 @@ function createProcesses(options: ProcessesOptions): Processes {
       ipc: true,
     });
     running.set(id, managed);
+    places.set(id, { name, metrics: `http://127.0.0.1:${metricsPort}` });
     const probe = async (): Promise<boolean> => (await fetch(`http://127.0.0.1:${metricsPort}/readyz`)).ok;
     await untilReady({ process: managed, probe, timeoutMs: READY_TIMEOUT_MS, pollMs: 100 });
   };
@@ -236,6 +245,11 @@ function createProcesses(options: ProcessesOptions): Processes {
       },
       signal: (name, signal, { instance } = {}) => void find(name, instance).child.kill(signal),
       log: (name, { instance, lines = 40 } = {}) => logTail(logFile(name, instance), lines),
+      instances: (name) =>
+        [...running].flatMap(([instance, { pid, exited, exit }]) => {
+          const place = places.get(instance);
+          return place?.name === name && exit() === undefined ? [{ instance, pid, metrics: place.metrics, exited }] : [];
+        }),
     },
     async stopAll() {
       await Promise.all([...running.values()].map((managed) => managed.stop()));
