@@ -6,6 +6,9 @@ import { build } from 'esbuild';
 /** Language of 2022: Chrome 94, Firefox 93, Safari 15.4 and newer. */
 const TARGET = 'es2022';
 
+/** Names that never leave the bundle, shortened; none of them is a name of the browser or of what pages hand in. */
+const INTERNAL = /^(acceptedVersion|emitIfAsked|handOver|onMetadata|retryAfterMs|begin|versions?|source|json)$/;
+
 const bundle = async (entry: string, format: 'iife' | 'esm'): Promise<string> => {
   const result = await build({
     entryPoints: [fileURLToPath(new URL(entry, import.meta.url))],
@@ -13,6 +16,7 @@ const bundle = async (entry: string, format: 'iife' | 'esm'): Promise<string> =>
     minify: true,
     write: false,
     format,
+    mangleProps: INTERNAL,
     target: TARGET,
     legalComments: 'none',
   });

@@ -2,6 +2,7 @@
 // Promises: `playing` only where frames move from, one `seek` for one gesture of the user however often the thumb stops on its way,
 // a stall is never startup nor the consequence of a seek, and nothing is reported before play was asked for (except errors).
 
+import { NEVER } from './queue.ts';
 import type { EventFields, VideoElement } from './types.ts';
 
 /** Seeks closer together than this are one gesture (dragging the thumb). */
@@ -16,6 +17,8 @@ export const VOLUME_SETTLE_MS = 500;
 const EXTRAPOLATE_MS = 1_500;
 /** Advance that proves movement where the element did not say `playing`. */
 const MOVED_MS = 300;
+/** Nearer to the last place than this, play resumes there; farther away it jumped. */
+const RESUME_MS = 1_000;
 
 /** By MediaError.code; each with MEDIA_ERR_ before it, as in the HTML standard. */
 const MEDIA_ERRORS = ['UNKNOWN', 'ABORTED', 'NETWORK', 'DECODE', 'SRC_NOT_SUPPORTED'];
@@ -60,6 +63,7 @@ export class VideoObserver {
   #last: Moment = { at: 0, positionMs: 0 };
   #seek: Seek | undefined;
   #heartbeatAt = 0;
+  #emittedAt = 0;
   #rate = 1;
   #size = '';
   #cancelVolume: (() => void) | undefined;
@@ -126,7 +130,7 @@ export class VideoObserver {
     if (fields.type !== 'seek') this.#settleSeek();
     this.#opened = true;
     const event = { ...this.#here(), ...fields };
-    event.at = Math.round(event.at);
+    event.at = this.#emittedAt = Math.max(Math.round(event.at), this.#emittedAt);
     this.#deps.emit(event, URGENT.includes(event.type));
   }
 
@@ -152,7 +156,7 @@ export class VideoObserver {
     const advanceMs = Math.min(at - this.#last.at, EXTRAPOLATE_MS) * this.#video.playbackRate;
     return {
       at,
-      positionMs: Math.round(Math.min(this.#last.positionMs + advanceMs, toMs(this.#video.duration) || Number.POSITIVE_INFINITY)),
+      positionMs: Math.round(Math.min(this.#last.positionMs + advanceMs, toMs(this.#video.duration) || NEVER)),
     };
   }
 
@@ -168,7 +172,12 @@ export class VideoObserver {
     else this.#start(this.#here());
   }
 
-  #start(here: Moment): void {
+  #start(shown: Moment): void {
+    const { at, positionMs } = this.#last;
+    const advanceMs = shown.positionMs - positionMs;
+    // The element says late that it plays, and stops a frame after it said so: play goes on where it was, nothing is skipped.
+    const resumes = Math.abs(advanceMs) < RESUME_MS;
+    const here = resumes ? { at: Math.max(at, shown.at - Math.max(advanceMs, 0) / this.#video.playbackRate), positionMs } : shown;
     this.#endStall(here);
     if (this.#moving) return;
     this.#heartbeatAt = here.at + (this.#started ? this.#deps.heartbeatMs : FIRST_HEARTBEAT_MS);

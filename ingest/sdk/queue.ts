@@ -18,8 +18,6 @@ export const DELAY_MS = 1_000;
 /** First wait after a failure; doubles up to the longest. */
 export const BACKOFF_MS = 1_000;
 export const BACKOFF_LONGEST_MS = 60_000;
-/** Longer requests of the gateway to wait are cut to this. */
-export const RETRY_AFTER_LONGEST_MS = 3_600_000;
 
 /** What the events of a video share: `head` gives the beacon without its events. */
 export type BeaconSource = {
@@ -31,10 +29,12 @@ export type BeaconSource = {
   head(full: boolean): object;
 };
 
-type Item = { source: BeaconSource; at: number; json: string; bytes: number };
+type Item = { source: BeaconSource; at: number; json: string };
 type Batch = { count: number; body: string; versions: Map<BeaconSource, number> };
 
-const NEVER = Number.POSITIVE_INFINITY;
+/** An instant that does not come; also the duration of what has no end. */
+export const NEVER = Number.POSITIVE_INFINITY;
+const CLOSING = ']}]';
 const encoder = new TextEncoder();
 /** Length in UTF-8. */
 export const bytesOf = (text: string): number => encoder.encode(text).length;
@@ -72,7 +72,7 @@ export class BeaconQueue {
       this.#items.splice(this.#sending?.count ?? 0, 1);
       this.dropped++;
     }
-    this.#items.push({ source, at: event.at, json, bytes: bytesOf(json) + 1 });
+    this.#items.push({ source, at: event.at, json });
     this.#sendIn(urgent ? URGENT_DELAY_MS : DELAY_MS);
   }
 
@@ -141,7 +141,7 @@ export class BeaconQueue {
     // Half of the wait is random, so that the players of an outage do not come back in step.
     const backoffMs = Math.min(BACKOFF_MS * 2 ** this.#failures++, BACKOFF_LONGEST_MS) * (0.5 + this.#platform.random() / 2);
     const now = this.#platform.now();
-    this.#askedUntil = now + Math.min(retryAfterMs, RETRY_AFTER_LONGEST_MS);
+    this.#askedUntil = now + retryAfterMs;
     this.#notBefore = Math.max(now + backoffMs, this.#askedUntil);
     this.#sendIn(0);
   }
@@ -152,29 +152,28 @@ export class BeaconQueue {
     this.dropped += this.#items.splice(0, kept < 0 ? this.#items.length : kept).length;
   }
 
-  /** The longest run from the front that fits a request; consecutive events of one video share a beacon. */
+  /** The longest run from the front that fits a request: an array of beacons, consecutive events of one video in one. */
   #cut(): Batch {
     const sentAt = Math.round(this.#platform.now());
     const versions = new Map<BeaconSource, number>();
-    const beacons: { head: string; events: string[] }[] = [];
-    let bytes = 2;
+    let body = '';
+    let bytes = CLOSING.length;
     let count = 0;
     let source: BeaconSource | undefined;
     for (const item of this.#items) {
-      const fresh = item.source !== source;
-      const head = fresh
-        ? JSON.stringify({ ...item.source.head(item.source.acceptedVersion < item.source.version), sentAt }).slice(0, -1)
-        : '';
-      const size = item.bytes + (fresh ? bytesOf(head) + 16 : 0);
-      if (count > 0 && (count >= BATCH_EVENTS_MAX || bytes + size > BATCH_BYTES_MAX)) break;
-      if (fresh) beacons.push({ head, events: [] });
-      beacons.at(-1)?.events.push(item.json);
+      let text = ',';
+      if (item.source !== source) {
+        const head = { ...item.source.head(item.source.acceptedVersion < item.source.version), sentAt };
+        text = `${count ? ']},' : '['}${JSON.stringify(head).slice(0, -1)},"events":[`;
+      }
+      text += item.json;
+      bytes += bytesOf(text);
+      if (count && (count >= BATCH_EVENTS_MAX || bytes > BATCH_BYTES_MAX)) break;
+      body += text;
       source = item.source;
       versions.set(source, source.version);
-      bytes += size;
       count++;
     }
-    const texts = beacons.map((beacon) => `${beacon.head},"events":[${beacon.events}]}`);
-    return { count, versions, body: texts.length === 1 ? (texts[0] as string) : `[${texts}]` };
+    return { count, versions, body: body + CLOSING };
   }
 }

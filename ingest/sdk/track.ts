@@ -3,7 +3,7 @@
 
 import { HEARTBEAT_LEAST_MS, HEARTBEAT_MS, VideoObserver } from './observe.ts';
 import { browserPlatform, randomId } from './platform.ts';
-import { BeaconQueue, type BeaconSource, bytesOf } from './queue.ts';
+import { BeaconQueue, type BeaconSource, bytesOf, NEVER } from './queue.ts';
 import type { HlsPlayer, Tracker, TrackOptions, VideoInfo } from './types.ts';
 
 const META_BYTES_MAX = 16_000;
@@ -36,7 +36,7 @@ function videoSource(video: HTMLVideoElement, options: TrackOptions, session: st
     head(full) {
       if (!full) return { key, session, video: { id: info.id } };
       const { duration } = video;
-      const live = duration === Number.POSITIVE_INFINITY || undefined;
+      const live = duration === NEVER || undefined;
       const durationMs = live ? undefined : Math.round(duration * 1000) || undefined;
       return { key, session, video: { durationMs, live, ...info }, ...context };
     },
@@ -130,9 +130,8 @@ export function track(video: HTMLVideoElement, options: TrackOptions): Tracker {
   const onVisibility = (): void => {
     if (document.visibilityState !== 'hidden') return;
     observer.heartbeat();
-    // A request that outlives the page tells its outcome if the page lives on; sendBeacon never does.
-    if ('keepalive' in Request.prototype) queue.flush();
-    else queue.handOver();
+    // Not by sendBeacon: this request too outlives the page, and tells its outcome if the page lives on.
+    queue.flush();
   };
   // These three stay after stop(), until the queue is delivered or the page gone.
   addEventListener('pagehide', onHide);

@@ -221,7 +221,7 @@ describe('BeaconQueue', () => {
           events.map((_, seq) => seq),
         );
         for (const body of browser.posts) {
-          assert.ok(bytesOf(body) <= BATCH_BYTES_MAX + 2, `${bytesOf(body)} bytes`);
+          assert.ok(bytesOf(body) <= BATCH_BYTES_MAX, `${bytesOf(body)} bytes`);
           assert.ok(numbers(body).length <= BATCH_EVENTS_MAX);
         }
       }),
