@@ -87,12 +87,16 @@ export async function respond(request: Request, response: Response, answer: Answ
       .digest('base64url')
       .slice(0, 27);
     response.setHeader('etag', `W/"${tag}"`);
-    if (request.fresh) {
+    if (matches(request.headers['if-none-match'], tag)) {
       response.status(304).end();
       return;
     }
   }
   response.type('application/json').end(JSON.stringify({ ...body, ...freshnessOf(answer) }));
 }
+
+/** Weak comparison with the tags that the caller holds. Source: RFC 9110, 13.1.2. */
+const matches = (held: string | undefined, tag: string): boolean =>
+  (held ?? '').split(',').some((each) => each.trim() === '*' || each.trim().replace(/^W\//, '') === `"${tag}"`);
 
 const rowsOf = (data: unknown): readonly Row[] => (Array.isArray(data) ? data : [data as Row]);
