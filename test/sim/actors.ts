@@ -137,6 +137,7 @@ function startProcessor(deps: ActorsDeps, name: string): Running {
     partitions,
     settings,
     warmMs: 10_000,
+    frozenWriterMs: 10_000,
     onHolderTerminated: () => world.note('holderTerminated'),
     onFatal: () => world.kill(process),
     task: {

@@ -64,6 +64,7 @@ export function checkFinished(run: Finished): void {
     compareRows(run, partition, expected);
     compareRollups(run, partition, expected.outputs);
     checkCopies(run, partition);
+    checkIdleSeals(run, partition);
   }
   demand(
     run.tables.open.size === 0,
@@ -168,6 +169,38 @@ function checkCopies(run: Finished, partition: number): void {
   demand(ids.size === received + dead, 'I1', () => `partition ${partition}: ${ids.size} events, ${received} counted once + ${dead} dead`);
   const letters = mine('dead_letters').filter((row) => integerOf(row, 'events') === 0).length;
   demand(letters === unreadable, 'I1', () => `partition ${partition}: ${unreadable} unreadable records, ${letters} dead letters`);
+}
+
+/** A leap of the clock adds this much to log-active time at most, whatever the fold under test does with it. */
+const CAP_MS = 3_000;
+
+/** H7, H8: nobody's session is sealed as idle before its silence really lasted the gap, less one cap for each leap of the broker's clock. */
+function checkIdleSeals(run: Finished, partition: number): void {
+  const { appendedMs, leaps } = run.log.truth(partition);
+  const lastNewsMs = new Map<string, number>();
+  const highest = new Map<string, number>();
+  const records = run.log.records(partition);
+  const seals = run.tables.appended.sessions
+    .filter((row) => integerOf(row, 'partition') === partition && textOf(row, 'reason') === 'idle' && integerOf(row, 'part') === 0)
+    .sort((a, b) => integerOf(a, 'source_offset') - integerOf(b, 'source_offset'));
+  let at = 0;
+  for (const row of seals) {
+    const sealedBy = integerOf(row, 'source_offset');
+    for (; at < sealedBy; at++) {
+      const message = run.codec.decode(records[at]?.key ?? null, records[at]?.value ?? null);
+      if (message.kind !== 'beacon') continue;
+      const { session, events } = message.beacon;
+      // Copies and stragglers are no sign of life: only an event beyond all earlier ones is.
+      const newest = Math.max(...events.map((event) => event.seq));
+      if (newest <= (highest.get(session) ?? -1)) continue;
+      highest.set(session, newest);
+      lastNewsMs.set(session, appendedMs[at] as number);
+    }
+    const session = textOf(row, 'session');
+    const silentMs = (appendedMs[sealedBy] as number) - (lastNewsMs.get(session) ?? 0);
+    const neededMs = run.settings.idleGapMs - leaps * CAP_MS;
+    demand(silentMs >= neededMs, 'H7', () => `${session} was sealed as idle after ${silentMs} ms of silence, ${neededMs} ms are needed`);
+  }
 }
 
 /** I1 and I2 from the players' side: accepted events are in the log, unsent ones are not. */

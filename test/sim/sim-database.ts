@@ -292,6 +292,17 @@ export class SimConnection implements DatabaseConnection {
       case 'processor_lock_progress':
         this.#locked(partition, () => done(rowsOf(this.#believed(partition) ?? this.#progress(partition))), refuse);
         return;
+      case 'processor_ensure_progress':
+        // An INSERT of a key that another transaction is inserting waits for its end, ON CONFLICT or not.
+        this.#locked(
+          partition,
+          () => {
+            this.#ensureProgress(params);
+            done([]);
+          },
+          refuse,
+        );
+        return;
       case 'processor_claim_progress':
         this.#locked(partition, () => done(rowsOf(this.#claimed(partition, params[1] as string))), refuse);
         return;
@@ -411,6 +422,23 @@ export class SimConnection implements DatabaseConnection {
     else this.#server.tables().progress.set(partition, row);
   }
 
+  #ensureProgress(params: readonly unknown[]): void {
+    const [partition, token, foldVersion, configHash, ledger] = params as [number, string, number, Buffer, string];
+    if (this.#progress(partition) !== undefined) return;
+    this.#setProgress(partition, {
+      epoch: 0,
+      claim_token: token,
+      next_offset: 0,
+      emission_seq: 0,
+      fold_version: foldVersion,
+      config_hash: configHash,
+      fingerprint_offset: null,
+      fingerprint_hash: null,
+      stream_time: null,
+      ledger: JSON.parse(ledger),
+    });
+  }
+
   /** Writes apply at COMMIT, or at once outside a transaction. */
   #write(apply: (tables: Tables) => void): void {
     if (this.transaction !== undefined) this.transaction.writes.push(apply);
@@ -420,24 +448,6 @@ export class SimConnection implements DatabaseConnection {
   #change(name: string, params: readonly unknown[]): void {
     const partition = params[0] as number;
     switch (name) {
-      case 'processor_ensure_progress': {
-        const [, token, foldVersion, configHash, ledger] = params as [number, string, number, Buffer, string];
-        if (this.#progress(partition) === undefined) {
-          this.#setProgress(partition, {
-            epoch: 0,
-            claim_token: token,
-            next_offset: 0,
-            emission_seq: 0,
-            fold_version: foldVersion,
-            config_hash: configHash,
-            fingerprint_offset: null,
-            fingerprint_hash: null,
-            stream_time: null,
-            ledger: JSON.parse(ledger),
-          });
-        }
-        break;
-      }
       case 'processor_record_claim': {
         const [, epoch, token, startOffset, startSeq, , instance] = params as [number, number, string, number, number, string, string];
         this.#write((tables) => tables.claims.push({ partition, epoch, token, startOffset, startSeq, instance }));

@@ -23,6 +23,8 @@ export type SimLog = ReturnType<typeof createSimLog>;
 /** `fault(name)` says whether the fault strikes now, and counts it. */
 export function createSimLog(world: World, partitions: number, fault: (name: FaultName) => boolean) {
   const logs: LogRecord[][] = Array.from({ length: partitions }, () => []);
+  /** World time of each append, beside the broker's: what really was, for the checks only. */
+  const truth: { appendedMs: number[]; leaps: number }[] = Array.from({ length: partitions }, () => ({ appendedMs: [], leaps: 0 }));
   const skewMs: number[] = Array.from({ length: partitions }, () => 0);
   let downUntil = 0;
   const isDown = (): boolean => world.now() < downUntil;
@@ -32,10 +34,17 @@ export function createSimLog(world: World, partitions: number, fault: (name: Fau
   const append = (partition: number, records: readonly RecordToAppend[]): { baseOffset: number; appendAt: number } => {
     const log = logs[partition] as LogRecord[];
     if (fault('clockStepsBack')) skewMs[partition] = (skewMs[partition] as number) - world.random.integer(1, HOUR_MS);
-    if (fault('clockLeaps')) skewMs[partition] = (skewMs[partition] as number) + world.random.integer(1, HOUR_MS);
+    const real = truth[partition] as (typeof truth)[number];
+    if (fault('clockLeaps')) {
+      skewMs[partition] = (skewMs[partition] as number) + world.random.integer(1, HOUR_MS);
+      real.leaps += 1;
+    }
     const appendAt = world.now() + (skewMs[partition] as number);
     const baseOffset = log.length;
-    for (const record of records) log.push({ offset: log.length, appendAt, key: record.key, value: Buffer.from(record.value) });
+    for (const record of records) {
+      log.push({ offset: log.length, appendAt, key: record.key, value: Buffer.from(record.value) });
+      real.appendedMs.push(world.now());
+    }
     return { baseOffset, appendAt };
   };
 
@@ -153,6 +162,7 @@ export function createSimLog(world: World, partitions: number, fault: (name: Fau
     /** Appends past every writer: poison records, operator's orders. */
     appendRaw: (partition: number, record: RecordToAppend) => append(partition, [record]),
     records: (partition: number): readonly LogRecord[] => logs[partition] as LogRecord[],
+    truth: (partition: number) => truth[partition] as (typeof truth)[number],
     high: (partition: number): number => (logs[partition] as LogRecord[]).length,
     /** One rebalance, as a broker that has become honest again would do it. */
     rebalance: () => rebalance('after the faults'),
