@@ -8,7 +8,7 @@ import { promisify } from 'node:util';
 import { messageOf, PlayheadError } from '../runtime/errors.ts';
 import { kafkaAnswers } from './kafka-probe.ts';
 import { freePorts } from './ports.ts';
-import { type Exit, startProcess, untilReady } from './process.ts';
+import { type Exit, type ManagedProcess, startProcess, untilReady } from './process.ts';
 
 const run = promisify(execFile);
 const READY_TIMEOUT_MS = 60_000;
@@ -35,6 +35,8 @@ export type LocalKafkaOptions = {
   heapMb?: number;
   /** Further broker properties. */
   properties?: Readonly<Record<string, string>>;
+  /** Told of the process at once, before it is ready. */
+  onSpawn?: (process: ManagedProcess) => Promise<void>;
 };
 
 function serverProperties(options: {
@@ -115,6 +117,7 @@ export async function startLocalKafka(options: LocalKafkaOptions): Promise<Local
     cwd: directory,
     logFile: join(directory, 'kafka.log'),
   });
+  await options.onSpawn?.(managed);
   await untilReady({ process: managed, probe: () => kafkaAnswers(port), timeoutMs: READY_TIMEOUT_MS, pollMs: 100 });
   return {
     brokers: [`127.0.0.1:${port}`],

@@ -7,8 +7,11 @@ export const PROJECT_DIRECTORY: string = resolve(fileURLToPath(new URL('../..', 
 
 export const POM_FILE: string = join(PROJECT_DIRECTORY, 'infra', 'local', 'pom.xml');
 
-/** Directory of the local system: the one asked for, else `.local` in the project. */
-export const localDirectory = (asked: string): string => (asked === '' ? join(PROJECT_DIRECTORY, '.local') : resolve(asked));
+/** Directory of the local system; relative ones belong to the project, wherever we were started. */
+export const localDirectory = (asked: string): string => resolve(PROJECT_DIRECTORY, asked === '' ? '.local' : asked);
 
 /** What was downloaded; kept between starts. */
 export const downloadsDirectory = (asked: string): string => join(localDirectory(asked), 'downloads');
+
+/** Where a running system tells its addresses and keys. */
+export const endpointsFile = (asked: string): string => join(localDirectory(asked), 'endpoints.json');

@@ -43,6 +43,8 @@ export type LocalPostgresOptions = {
   password: string;
   /** Further server settings, such as { fsync: 'off' } for tests. */
   settings?: Readonly<Record<string, string>>;
+  /** Told of the process at once, before it is ready. */
+  onSpawn?: (process: ManagedProcess) => Promise<void>;
 };
 
 async function binaries(): Promise<Binaries> {
@@ -167,6 +169,7 @@ export async function startLocalPostgres(options: LocalPostgresOptions): Promise
     stopSignal: 'SIGINT',
     ...(user ? { user } : {}),
   });
+  await options.onSpawn?.(managed);
   await untilReady({ process: managed, probe: () => isReady(data, managed), timeoutMs: READY_TIMEOUT_MS });
   return {
     host: '127.0.0.1',

@@ -101,7 +101,10 @@ export async function startProcess(options: ProcessOptions): Promise<ManagedProc
       cancel();
       return ended;
     },
-    kill: () => send('SIGKILL'),
+    kill() {
+      if (exit === undefined) child.ref();
+      send('SIGKILL');
+    },
   };
 }
 

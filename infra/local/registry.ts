@@ -2,7 +2,7 @@
 import { mkdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import { portOrFree } from './ports.ts';
-import { type Exit, startProcess, untilReady } from './process.ts';
+import { type Exit, type ManagedProcess, startProcess, untilReady } from './process.ts';
 
 const READY_TIMEOUT_MS = 60_000;
 const PROBE_TIMEOUT_MS = 2000;
@@ -29,6 +29,8 @@ export type LocalRegistryOptions = {
   database?: { host: string; port: number; name: string; user: string; password: string };
   /** Environment of the process, by default only what Java needs. */
   env: Readonly<Record<string, string | undefined>>;
+  /** Told of the process at once, before it is ready. */
+  onSpawn?: (process: ManagedProcess) => Promise<void>;
 };
 
 /**
@@ -56,6 +58,7 @@ export async function startLocalRegistry(options: LocalRegistryOptions): Promise
   });
   const url = `http://127.0.0.1:${port}/apis/ccompat/v7`;
   const probe = async (): Promise<boolean> => (await fetch(`${url}/subjects`, { signal: AbortSignal.timeout(PROBE_TIMEOUT_MS) })).ok;
+  await options.onSpawn?.(managed);
   await untilReady({ process: managed, probe, timeoutMs: READY_TIMEOUT_MS, pollMs: 100 });
   return {
     url,
