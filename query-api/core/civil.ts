@@ -130,11 +130,23 @@ export function localDayAt(timezone: string, ms: number): number {
   return Math.floor((ms + offsetMsAt(timezone, ms)) / DAY_MS);
 }
 
+/** No zone is further from UTC than this. */
+const OFFSET_MS_MAX = 15 * HOUR_MS;
+
 /** First instant (epoch ms) of a local date; where a clock change skips midnight, the instant of the change. */
 export function startOfDay(timezone: string, days: number): number {
   const local = days * DAY_MS;
-  const before = offsetMsAt(timezone, local - DAY_MS - HOUR_MS);
-  const early = local - before;
-  if (early + offsetMsAt(timezone, early) >= local) return early;
-  return local - offsetMsAt(timezone, local + DAY_MS + HOUR_MS);
+  if (timezone === 'UTC') return local;
+  const offsets = [offsetMsAt(timezone, local - OFFSET_MS_MAX), offsetMsAt(timezone, local + OFFSET_MS_MAX)];
+  const candidates = offsets.map((offset) => local - offset).sort((a, b) => a - b);
+  const midnight = candidates.find((at) => at + offsetMsAt(timezone, at) === local);
+  if (midnight !== undefined) return midnight;
+  // Midnight was skipped: look for the change, before which it is an earlier date and after which it is this one.
+  let [before, after] = [(candidates[0] as number) - 1, candidates[1] as number];
+  while (after - before > 1) {
+    const middle = Math.floor((before + after) / 2);
+    if (localDayAt(timezone, middle) < days) before = middle;
+    else after = middle;
+  }
+  return after;
 }
