@@ -156,6 +156,13 @@ const FAST: TaskSettings = {
 };
 
 let groups = 0;
+const alive = new Set<RunningProcessor>();
+
+/** Ends every processor that a test left running, as after its failure. */
+export function killAll(): void {
+  for (const running of alive) running.die();
+  alive.clear();
+}
 
 /** Starts a processor over the log. Each one has a group of its own unless one is named. */
 export async function runProcessor(options: RunOptions): Promise<RunningProcessor> {
@@ -206,7 +213,7 @@ export async function runProcessor(options: RunOptions): Promise<RunningProcesso
     onFatal: (error) => void fatal.push(error),
   });
   await processor.start();
-  return {
+  const running: RunningProcessor = {
     processor,
     consumer,
     mortal,
@@ -217,8 +224,11 @@ export async function runProcessor(options: RunOptions): Promise<RunningProcesso
     async stop() {
       await processor.stop();
       await raw.close();
+      alive.delete(running);
     },
   };
+  alive.add(running);
+  return running;
 }
 
 type Wrap = <T>(name: string, run: () => Promise<T>) => Promise<T>;
