@@ -6,6 +6,8 @@ import { browserPlatform, randomId } from './platform.ts';
 import { BeaconQueue, type BeaconSource, bytesOf, NEVER } from './queue.ts';
 import type { HlsPlayer, Tracker, TrackOptions, VideoInfo } from './types.ts';
 
+export type { HlsPlayer, Tracker, TrackOptions, VideoInfo } from './types.ts';
+
 const META_BYTES_MAX = 16_000;
 const EVENT_NAME_BYTES_MAX = 64;
 const EVENT_DATA_BYTES_MAX = 2_000;

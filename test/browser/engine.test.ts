@@ -101,17 +101,18 @@ describe('the engine behind a browser', () => {
     if (!page.isClosed()) await page.close();
   });
 
-  it('a play is in the answers within 2 s; the sealed session is what the script did', async () => {
+  it('a play is in the answers within 2 s; the sealed session is what the script did', async (t) => {
     const player = await openPlayer(page, url(), options('scripted'), 'clip.mp4');
     let visibleAfterMs = Number.NaN;
     const truth = await watchScript(player, async () => {
       const first = await player.heard('playing');
-      await until('the play', async () => (await ask('/v1/plays?video=scripted')).body.data[0]?.plays === 1, 10_000);
+      await until('the play', async () => (await ask('/v1/plays?video=scripted')).body.data.plays === 1, 10_000);
       visibleAfterMs = Date.now() - first.at;
     });
     await page.close({ runBeforeUnload: false });
     const [entry] = await sealed(truth.session);
 
+    t.diagnostic(`the play was visible after ${Math.round(visibleAfterMs)} ms`);
     assert.ok(visibleAfterMs < 2_000, `visible after ${visibleAfterMs} ms`);
     assert.equal(entry.reason, 'leave');
     assert.deepEqual([entry.video, entry.attempts, entry.plays, entry.completions], ['scripted', 1, 1, 1]);
@@ -221,7 +222,48 @@ describe('the engine behind a browser', () => {
     for (const entry of entries) assert.deepEqual([entry.plays, entry.reason, entry.evidence.lost], [1, 'leave', 0]);
   });
 
+  it('a browser that is killed leaves what was proven, and live while it played', async () => {
+    const doomed = await startBrowser();
+    const player = await openPlayer(await doomed.browser.newPage(), url(), { ...options('killed'), heartbeatMs: 1_000 }, 'clip.mp4');
+    await player.play();
+    await player.reached(2_000);
+    const live = await until(
+      'the live viewer',
+      async () => {
+        const { body } = await ask('/v1/live');
+        return body.data.videos.some((entry: Answer) => entry.video === 'killed' && entry.viewers === 1);
+      },
+      10_000,
+    );
+    await player.reached(4_500);
+    const last = await player.here();
+    doomed.browser.process()?.kill('SIGKILL');
+    await doomed.close();
+    await system.closeAll();
+    const [entry] = await sealed(player.session);
+    assert.ok(live);
+    assert.deepEqual([entry.reason, entry.plays, entry.evidence.lost], ['closed', 1, 0]);
+    assert.ok(
+      entry.totalWatchMs <= last.positionMs + TOLERANCE_MS && entry.totalWatchMs >= last.positionMs - 1_500,
+      `${entry.totalWatchMs}`,
+    );
+  });
+
+  it('one script tag of the gateway is enough', async () => {
+    texts['tagged.html'] = `<!doctype html><script src="${system.ingest}/sdk.js" data-key="${system.writeKey}"></script>
+      <video data-playhead-video="tagged" src="clip.mp4" muted></video>`;
+    await page.goto(`${site.url}/tagged.html`);
+    await page.evaluate(`document.querySelector('video').play()`);
+    const session = (await page.evaluate(`playhead.trackers.get(document.querySelector('video')).session`)) as string;
+    await sleep(1_500);
+    await page.close();
+    const [entry] = await sealed(session);
+    assert.deepEqual([entry.video, entry.plays, entry.reason, entry.durationMs], ['tagged', 1, 'leave', CLIP_MS]);
+  });
+
   it('what was counted is what the ledger holds', async () => {
+    const { total } = (await ask('/v1/ledger')).body.data;
+    assert.deepEqual([total.difference, total.dead, total.late], [0, 0, 0]);
     const client = new pg.Client({ connectionString: system.database });
     await client.connect();
     try {
