@@ -107,7 +107,8 @@ function drop(deps: CollectorDeps, owned: readonly OwnedDraft[], reason: string,
 
 /** One token of each key in the request; a key's own limit replaces the default. */
 function overRate({ keyLimiter, settings }: CollectorDeps, owned: readonly OwnedDraft[]): RateDecision | undefined {
-  for (const key of new Set(owned.map((each) => each.key))) {
+  const keys = owned.length === 1 ? [(owned[0] as OwnedDraft).key] : new Set(owned.map((each) => each.key));
+  for (const key of keys) {
     const perSecond = key.requestsPerSecond ?? settings.keyPerSecond;
     const decision = keyLimiter.take(key.key, { perSecond, burst: Math.max(1, perSecond * settings.keyBurstSeconds) });
     if (!decision.allowed) return decision;

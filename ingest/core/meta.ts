@@ -7,7 +7,7 @@ export type Meta = { text: string; dropped: number; limited: boolean };
 
 /** Reads a metadata object; nested values, empty keys and what is beyond the limits are left out and counted. Never throws. */
 export function readMeta(input: Readonly<Record<string, unknown>>): Meta {
-  const entries: [string, string | number | boolean][] = [];
+  const entries: { key: string; text: string }[] = [];
   const seen = new Set<string>();
   let dropped = 0;
   let limited = false;
@@ -19,7 +19,8 @@ export function readMeta(input: Readonly<Record<string, unknown>>): Meta {
       if (input[given] !== null) dropped++;
       continue;
     }
-    const size = bytesOf(JSON.stringify(key)) + bytesOf(JSON.stringify(value)) + 2;
+    const text = `${JSON.stringify(key)}:${JSON.stringify(value)}`;
+    const size = bytesOf(text) + 1;
     if (entries.length >= META_KEYS_MAX || bytes + size > META_BYTES_MAX) {
       dropped++;
       limited = true;
@@ -27,12 +28,11 @@ export function readMeta(input: Readonly<Record<string, unknown>>): Meta {
     }
     bytes += size;
     seen.add(key);
-    entries.push([key, value]);
+    entries.push({ key, text });
   }
-  entries.sort(([a], [b]) => (a < b ? -1 : 1));
-  const text =
-    entries.length === 0 ? '' : `{${entries.map(([key, value]) => `${JSON.stringify(key)}:${JSON.stringify(value)}`).join(',')}}`;
-  return { text, dropped, limited };
+  // Again, since cleaning and cutting may have changed the order.
+  entries.sort((a, b) => (a.key < b.key ? -1 : 1));
+  return { text: entries.length === 0 ? '' : `{${entries.map(({ text }) => text).join(',')}}`, dropped, limited };
 }
 
 function scalarOf(value: unknown): string | number | boolean | undefined {
