@@ -29,6 +29,6 @@ SELECT width_bucket(started_at, ${bucketStarts(question, params)}) AS bucket, ${
   e ->> 'code' AS code, (e ->> 'fatal')::boolean AS fatal, sum((e ->> 'count')::int8)::int8 AS count
 FROM combined c JOIN erring USING (session, video, started_at), jsonb_array_elements(erring.errors) e
 ${conditions.length === 0 ? '' : `WHERE ${conditions.join(' AND ')}`}
-GROUP BY 1, 2, 3, 4 ORDER BY count DESC, code, fatal LIMIT ${ERROR_ROWS_MAX + 1}`;
+GROUP BY 1, 2, 3, 4 ORDER BY count DESC, code, fatal, bucket, value LIMIT ${ERROR_ROWS_MAX + 1}`;
   return bound('error_counts', text, params.values);
 }

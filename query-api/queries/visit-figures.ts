@@ -46,6 +46,6 @@ visits AS (
 SELECT bucket, value, count(*) AS visits, count(*) FILTER (WHERE open) AS provisional, count(*) FILTER (WHERE duration_ms = 0) AS bounces,
   sum(duration_ms)::int8 AS duration_ms, sum(pageviews)::int8 AS pageviews, sum(events)::int8 AS events,
   count(DISTINCT viewer_key) FILTER (WHERE viewer_key <> '') AS visitors
-FROM visits GROUP BY bucket, value LIMIT ${VISIT_ROWS_MAX + 1}`;
+FROM visits GROUP BY bucket, value ORDER BY visits DESC, value, bucket LIMIT ${VISIT_ROWS_MAX + 1}`;
   return bound('visit_figures', text, params.values);
 }
