@@ -155,3 +155,12 @@ export function sampleBeacon(changes: Record<string, unknown> = {}): Record<stri
     ...changes,
   };
 }
+
+/** Waits until something is so; fails after `timeoutMs`. For what happens soon, however busy the machine is. */
+export async function until(isSo: () => Promise<boolean>, timeoutMs = 15_000): Promise<void> {
+  const deadline = performance.now() + timeoutMs;
+  while (!(await isSo())) {
+    if (performance.now() > deadline) throw new Error(`not so within ${timeoutMs} ms: ${isSo}`);
+    await new Promise((resolve) => setTimeout(resolve, 10));
+  }
+}

@@ -4,7 +4,7 @@ import { after, describe, it } from 'node:test';
 import { PlayheadError } from '../../../infra/runtime/errors.ts';
 import type { AppendResult, LogWriter } from '../../../infra/runtime/ports.ts';
 import { partitionOf } from '../../../schemas/topics.ts';
-import { sampleBeacon, startTestGateway, type TestGateway, type TestGatewayOptions } from '../../support/gateway.ts';
+import { sampleBeacon, startTestGateway, type TestGateway, type TestGatewayOptions, until } from '../../support/gateway.ts';
 
 const started: TestGateway[] = [];
 const start = async (options: TestGatewayOptions): Promise<TestGateway> => {
@@ -41,44 +41,57 @@ describe('a log that fails', () => {
   });
 
   it('a partition that never answers holds up nobody else; its own requests end at the deadline (K4)', async () => {
+    let release = (): void => {};
+    const released = new Promise<void>((resolve) => {
+      release = resolve;
+    });
     const gateway = await start({
-      env: { PLAYHEAD_INGEST_DEADLINE_MS: '300', PLAYHEAD_INGEST_SENDS_IN_FLIGHT_MAX: '2', PLAYHEAD_TICK_INTERVAL_MS: '60000' },
+      env: { PLAYHEAD_INGEST_DEADLINE_MS: '1500', PLAYHEAD_INGEST_SENDS_IN_FLIGHT_MAX: '2', PLAYHEAD_TICK_INTERVAL_MS: '60000' },
       wrapWriter: (writer) => ({
         ...writer,
-        append: (batches) =>
-          batches.has(3)
-            ? new Promise((resolve) =>
-                setTimeout(
-                  () =>
-                    resolve(new Map([...batches.keys()].map((partition) => [partition, { outcome: 'unknown', error: new Error('late') }]))),
-                  2000,
-                ),
-              )
-            : writer.append(batches),
+        append: async (batches) => {
+          if (!batches.has(3)) return writer.append(batches);
+          await released;
+          return new Map(
+            [...batches.keys()].map((partition): [number, AppendResult] => [partition, { outcome: 'unknown', error: new Error('late') }]),
+          );
+        },
       }),
     });
-    const startedAt = performance.now();
-    const dead = gateway.post(sampleBeacon({ session: sessionOn(3) }));
-    await new Promise((resolve) => setTimeout(resolve, 30));
-    const alive = await gateway.post(sampleBeacon({ session: sessionOn(0) }));
-    assert.equal(alive.status, 202);
-    assert.ok(performance.now() - startedAt < 250);
-    assert.equal((await dead).status, 503);
-    assert.ok(performance.now() - startedAt < 800);
+    let answered = false;
+    const dead = gateway.post(sampleBeacon({ session: sessionOn(3) })).finally(() => {
+      answered = true;
+    });
+    await until(async () => (await gateway.metric('playhead_ingest_buffer_beacons')) === 1);
+    assert.equal((await gateway.post(sampleBeacon({ session: sessionOn(0) }))).status, 202);
+    assert.equal(answered, false, 'the other partition was answered first');
+    assert.equal((await dead).status, 503, 'although its append is still under way');
     assert.ok((await gateway.metric('playhead_ingest_limit_hits_total', { limit: 'deadline' })) >= 1);
+    release();
   });
 
   it('a full buffer is 503 before anything is produced', async () => {
+    let release = (): void => {};
+    const released = new Promise<void>((resolve) => {
+      release = resolve;
+    });
     const gateway = await start({
-      env: { PLAYHEAD_INGEST_BUFFER_BEACONS_MAX: '1', PLAYHEAD_INGEST_DEADLINE_MS: '200' },
-      wrapWriter: (writer) => ({ ...writer, append: () => new Promise((resolve) => setTimeout(() => resolve(new Map()), 400)) }),
+      env: { PLAYHEAD_INGEST_BUFFER_BEACONS_MAX: '1' },
+      wrapWriter: (writer) => ({
+        ...writer,
+        async append() {
+          await released;
+          return new Map();
+        },
+      }),
     });
     const first = gateway.post(sampleBeacon());
-    await new Promise((resolve) => setTimeout(resolve, 50));
+    await until(async () => (await gateway.metric('playhead_ingest_buffer_beacons')) === 1);
     const second = await gateway.post(sampleBeacon());
     assert.equal(second.status, 503);
     assert.equal(second.body.type, '/docs/problems#overloaded');
     assert.equal(await gateway.metric('playhead_ingest_limit_hits_total', { limit: 'buffer' }), 1);
+    release();
     assert.equal((await first).status, 503);
   });
 
@@ -94,8 +107,7 @@ describe('a log that fails', () => {
 
   it('a topic that does not fit ends the process (D29)', async () => {
     const gateway = await start({ checkTopic: () => Promise.reject(new PlayheadError('ERR_TOPIC', '8 partitions')) });
-    await new Promise((resolve) => setTimeout(resolve, 20));
-    assert.equal(gateway.failures.length, 1);
+    await until(async () => gateway.failures.length === 1);
   });
 
   it('a stop answers what is inside and drains it: nothing accepted is lost', async () => {
