@@ -53,7 +53,7 @@ export function admit(draft: Draft, facts: RequestFacts, lookups: Lookups): Beac
     receivedAt: facts.receivedAt,
     sentAt: draft.sentAt,
     baseAt: draft.baseAt,
-    context: draft.session === '' ? null : contextOf(given),
+    context: draft.events.length === 0 ? null : contextOf(given),
     events: draft.events,
     rejects: draft.rejects.map((reject) => ({ ...reject, payload: withoutRequest(reject.payload, given) })),
     ignoredFields: draft.ignoredFields,

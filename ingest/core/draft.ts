@@ -41,7 +41,7 @@ export type Draft = {
   /** Place of the beacon in the request, for answers. */
   index: number;
   protocol: Protocol;
-  /** `[A-Za-z0-9_-]{1,64}`; '' where only rejects are carried. */
+  /** `[A-Za-z0-9_-]{1,64}`; '' where it could not be read: then only rejects are carried. */
   session: string;
   video: string;
   sentAt: number;

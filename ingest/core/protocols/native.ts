@@ -111,7 +111,7 @@ function readBeacon(input: unknown, place: Place): Parsed {
   const wrong = readContext(fields, draft, place.limits);
   if (wrong !== undefined) return unusable(draft, place, input, wrong);
   const errors = readEvents(list, draft, place);
-  if (draft.events.length === 0) draft.session = '';
+  // The session stays although no event is left: its rejects settle their numbers there, so that they leave no holes.
   return { draft, usable: draft.events.length > 0, errors };
 }
 
@@ -227,10 +227,7 @@ function refuseMixedNumbers(parsed: readonly Parsed[], inputs: readonly unknown[
     }
     draft.events = kept;
     draft.rejects = rejects.sort((a, b) => a.index - b.index);
-    if (kept.length === 0) {
-      draft.session = '';
-      each.usable = false;
-    }
+    if (kept.length === 0) each.usable = false;
   }
 }
 

@@ -143,7 +143,7 @@ describe('the native body', () => {
       result.drafts.map((draft) => [draft.session, draft.events.length, draft.rejects.map((reject) => reject.reason)]),
       [
         ['s', 1, []],
-        ['', 0, ['seq_mixed']],
+        ['s', 0, ['seq_mixed']],
       ],
     );
   });
