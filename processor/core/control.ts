@@ -1,6 +1,6 @@
 // Control records: an operator's orders at their place in the log (D11). What cannot be understood becomes a dead letter, never silence.
 import type { Control } from '../../schemas/beacon.ts';
-import { closeAll, fireDue, settleStream } from './deadlines.ts';
+import { closeAll, fireDue, rebuildWheel } from './deadlines.ts';
 import type { Step } from './emit.ts';
 import { emitDead } from './emit.ts';
 import type { ControlledSetting, ControlledValues } from './settings.ts';
@@ -24,7 +24,7 @@ function changeSettings(step: Step, control: Control): void {
       refuse(step, control, `${name} out of range`);
     else overridesFor(step, control)[name] = value;
   }
-  for (const stream of state.streams.values()) settleStream(state, stream);
+  rebuildWheel(state);
   fireDue(step);
 }
 

@@ -9,7 +9,7 @@ import { deadlineReason, sessionDeadline } from './seal.ts';
 import { settingOf } from './settings.ts';
 import type { PendingEvent, Session, State, Stream } from './state.ts';
 import { graceDeadline } from './stream.ts';
-import { takeDue, watch } from './wheel.ts';
+import { createWheel, takeDue, watch } from './wheel.ts';
 
 /** At a limit one in this many is let go at once, so that finding them costs little each. */
 const EVICTION_SHARE = 8;
@@ -17,8 +17,14 @@ const EVICTION_SHARE = 8;
 /** The next thing that happens to the stream by time alone, as log-active time. */
 export function streamDeadline(state: State, stream: Stream): number {
   let deadline = gapDeadline(state, stream);
-  for (const session of stream.sessions) deadline = Math.min(deadline, sessionDeadline(state, session));
+  for (const session of stream.sessions) deadline = Math.min(deadline, sealDeadline(state, session));
   return stream.dormant ? stream.lastAtActive + state.settings.tombstoneMs : deadline;
+}
+
+/** When a part is due. Events held back behind a gap are signs of life: until the gap is given up nothing of the stream is sealed (V5). */
+function sealDeadline(state: State, session: Session): number {
+  const deadline = sessionDeadline(state, session);
+  return session.stream.pending.length === 0 ? deadline : Math.max(deadline, gapDeadline(state, session.stream));
 }
 
 function gapDeadline(state: State, stream: Stream): number {
@@ -65,7 +71,7 @@ function earliestDue(state: State, stream: Stream): Session | undefined {
   let earliest: Session | undefined;
   let deadline = gapDeadline(state, stream);
   for (const session of stream.sessions) {
-    const at = sessionDeadline(state, session);
+    const at = sealDeadline(state, session);
     if (at < deadline || (at === deadline && earliest !== undefined && compareSessions(session, earliest) < 0)) {
       earliest = session;
       deadline = at;
@@ -100,6 +106,16 @@ export function keepWithinLimits(step: Step): void {
     tombstones.sort((a, b) => a.lastAtActive - b.lastAtActive || compareStreams(a, b));
     state.limits.tombstonesMax += count;
     for (const stream of tombstones.slice(0, count)) forget(step, stream);
+    rebuildWheel(state);
+  }
+}
+
+/** Builds the wheel anew, so that it holds no stream that is forgotten and none too late. */
+export function rebuildWheel(state: State): void {
+  state.wheel = createWheel(state.activeTime);
+  for (const stream of state.streams.values()) {
+    stream.timerAt = -1;
+    watch(state.wheel, stream, streamDeadline(state, stream));
   }
 }
 

@@ -4,16 +4,16 @@ import type { LogMessage } from '../../schemas/beacon.ts';
 import { foldBeacon } from './beacon.ts';
 import { foldControl } from './control.ts';
 import { compareText, fireDue, keepWithinLimits, openSessionsOf, settleStream } from './deadlines.ts';
+import { silentCreditMs } from './doors.ts';
 import type { Step } from './emit.ts';
 import { emitDead } from './emit.ts';
 import type { Ledger, Output, ProvisionalSession } from './outputs.ts';
-import { silentCreditMs } from './proof.ts';
 import { dequeue, dequeueGone } from './publish.ts';
 import { isPlaying } from './seal.ts';
 import type { FoldSettings, LimitName } from './settings.ts';
 import type { Session, State } from './state.ts';
 import { emptyPartition } from './state.ts';
-import { advanceLogTime } from './time.ts';
+import { advanceLogTime, isInstant } from './time.ts';
 import { FOLD_VERSION as VERSION } from './version.ts';
 
 /** Meaning of the fold. A change of meaning changes it and adds a golden recording. */
@@ -37,7 +37,12 @@ export const createPartition = (settings: FoldSettings): PartitionState => empty
  */
 export function step(state: PartitionState, record: FoldRecord): Output[] {
   advanceLogTime(state, record.appendAt);
-  const current: Step = { state, offset: record.offset, appendAt: Math.max(0, state.streamTime), outputs: [] };
+  const current: Step = {
+    state,
+    offset: record.offset,
+    appendAt: isInstant(record.appendAt) ? record.appendAt : Math.max(0, state.streamTime),
+    outputs: [],
+  };
   state.ledger.records++;
   fireDue(current);
   foldMessage(current, record);

@@ -1,6 +1,6 @@
 // What was really played, by proof: a media advance counts if the time that passed allows it (design.md section 4). Positions are integer
 // ms of the media timeline, times are event times of the session, rates are x 1000.
-import type { Protocol } from '../../schemas/beacon.ts';
+import { jumpsAreSeeks, silentCreditMs } from './doors.ts';
 import { mergeNearest, SECTION_WIDTH, sectionCount } from './sections.ts';
 import type { Session } from './state.ts';
 
@@ -16,12 +16,6 @@ export const BACKWARD_JUMP_MIN_MS = 2_000;
 export const PROGRESS_MIN_MS = 250;
 /** A section that starts this close to the end of the one before it continues its run. */
 export const CONTIGUOUS_MAX_MS = 250;
-/** Doors without heartbeats: a player that falls silent is credited one interval (protocols.md sections 2 and 3). */
-const SILENT_CREDIT_MS: Partial<Record<Protocol, number>> = { mave: 5_000, mave_socket: 5_000 };
-
-/** Credit for silence at a door, ms of elapsed time; 0 where it has heartbeats. */
-export const silentCreditMs = (protocol: string): number => SILENT_CREDIT_MS[protocol as Protocol] ?? 0;
-
 /** The largest advance that `elapsedMs` at `rateMilli` can explain. */
 export function allowanceMs(elapsedMs: number, rateMilli: number, toleranceMs: number): number {
   const playable = Math.floor((elapsedMs * rateMilli) / 1_000);
@@ -50,7 +44,7 @@ export function weighPosition(session: Session, positionMs: number, toleranceMs:
   }
   const advanceMs = positionMs - session.anchorMs;
   const playing = session.state === 'playing';
-  if (advanceMs < 0 ? -advanceMs < BACKWARD_JUMP_MIN_MS : !playing && advanceMs < PROGRESS_MIN_MS) {
+  if (advanceMs < 0 ? -advanceMs < backwardJumpMinMs(session) : !playing && advanceMs < PROGRESS_MIN_MS) {
     if (!playing) session.anchorAt = session.nowAt;
     return 'nothing';
   }
@@ -62,6 +56,19 @@ export function weighPosition(session: Session, positionMs: number, toleranceMs:
   credit(session, positionMs, sinceAt);
   return playing ? 'advanced' : 'moving';
 }
+
+/** Where positions come only with play and pause, every step back is a jump. */
+const backwardJumpMinMs = (session: Session): number => (silentCreditMs(session.context.protocol) > 0 ? 1 : BACKWARD_JUMP_MIN_MS);
+
+/** Counts a jump as a seek at doors that do not tell of seeks themselves. */
+export function countJump(session: Session): void {
+  if (session.played && jumpsAreSeeks(session.context.protocol)) session.seeks++;
+}
+
+/** True if the time since the last known position allows an advance to this one. */
+export const isReachable = (session: Session, positionMs: number, toleranceMs: number): boolean =>
+  positionMs >= session.anchorMs &&
+  positionMs - session.anchorMs <= allowanceMs(session.nowAt - session.anchorAt, session.anchorRateMilli, toleranceMs);
 
 /** Both since the last proof and since the section began, so that tolerances do not add up. */
 function fits(session: Session, positionMs: number, toleranceMs: number): boolean {

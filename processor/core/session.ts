@@ -1,15 +1,18 @@
 // One session part: folding an event into it. This file is what we count; SPEC.md says it in words.
 import type { BeaconEvent } from '../../schemas/beacon.ts';
 import { refine } from './context.ts';
+import { silentCreditMs } from './doors.ts';
 import type { Evidence } from './proof.ts';
 import {
   ADVANCE_TOLERANCE_MS,
   CLOCKLESS_TOLERANCE_MS,
+  CONTIGUOUS_MAX_MS,
   closeSection,
+  countJump,
   creditSilence,
+  isReachable,
   limitSections,
   setAnchor,
-  silentCreditMs,
   weighPosition,
 } from './proof.ts';
 import { closeStall, countError, firstFrame, isFatal, markFailure, openStall, switchRendition } from './quality.ts';
@@ -36,8 +39,7 @@ export function hitLimit(state: State, session: Session, name: LimitName, times:
 export function foldEvent(state: State, session: Session, source: BeaconSource, event: BeaconEvent): boolean {
   applyContext(state, session, source);
   const behind = advanceEventTime(session, source, event);
-  // A straggler that the closing event overtook says nothing about what came after it.
-  if (behind && session.state === 'left') return event.type === 'custom';
+  if (behind && event.seq < 0 && source.baseAt >= 0) return foldStraggler(state, session, event);
   const toleranceMs = source.baseAt >= 0 ? ADVANCE_TOLERANCE_MS : CLOCKLESS_TOLERANCE_MS;
   if (tellsPosition(event)) noteEvidence(session, weighPosition(session, positionOf(session, event), toleranceMs));
   const input: Input = isFatal(event) ? 'fatal' : event.type;
@@ -47,6 +49,15 @@ export function foldEvent(state: State, session: Session, source: BeaconSource, 
   const merges = limitSections(session, state.settings.sectionsMax);
   if (merges > 0) hitLimit(state, session, 'sectionsMax', merges);
   return action === 'custom';
+}
+
+/** An unnumbered event older than what was folded before it counts, but says nothing about what came after it. */
+function foldStraggler(state: State, session: Session, event: BeaconEvent): boolean {
+  if (isFatal(event)) markFailure(session);
+  if (event.type === 'error' && !countError(session, event, state.settings.errorsMax)) hitLimit(state, session, 'errorsMax', 1);
+  if (event.type === 'attempt') session.attempted = true;
+  if (event.type === 'ended') session.ended = true;
+  return event.type === 'custom';
 }
 
 function applyContext(state: State, session: Session, source: BeaconSource): void {
@@ -72,6 +83,7 @@ function positionOf(session: Session, event: BeaconEvent): number {
 
 /** An advance while not playing: frames have moved since then, although nobody said so. */
 function noteEvidence(session: Session, evidence: Evidence): void {
+  if (evidence === 'jumped') countJump(session);
   if (evidence !== 'moving') return;
   firstFrame(session, session.openAt, false);
   closeStall(session, session.openAt);
@@ -90,7 +102,9 @@ const ACTIONS: Readonly<Record<Action, Act>> = {
     if (!session.played) session.attemptAt = session.nowAt;
     if (event.positionMs >= 0) setAnchor(session, event.positionMs);
   },
-  start: (session, event) => {
+  start: (session, event, toleranceMs) => {
+    const displaced = session.state === 'paused' && session.anchorMs >= 0 && event.positionMs >= 0;
+    if (displaced && !isReachable(session, event.positionMs + CONTIGUOUS_MAX_MS, toleranceMs + CONTIGUOUS_MAX_MS)) countJump(session);
     firstFrame(session, session.nowAt, true);
     closeStall(session, session.nowAt);
     session.seekPending = false;
@@ -98,7 +112,7 @@ const ACTIONS: Readonly<Record<Action, Act>> = {
     setAnchor(session, event.positionMs >= 0 ? event.positionMs : session.anchorMs);
   },
   goOn: (session, event, toleranceMs) => {
-    weighPosition(session, event.positionMs, toleranceMs);
+    noteEvidence(session, weighPosition(session, event.positionMs, toleranceMs));
   },
   halt: (session, event) => stopPlay(session, event),
   stall: (session, event) => {
@@ -113,7 +127,7 @@ const ACTIONS: Readonly<Record<Action, Act>> = {
     noteSeek(session, event);
   },
   seekStill: (session, event, toleranceMs) => {
-    if (session.state !== 'seeking') noteEvidence(session, weighPosition(session, fromOf(event), toleranceMs));
+    if (session.state !== 'seeking' && weighPosition(session, fromOf(event), toleranceMs) === 'moving') noteEvidence(session, 'moving');
     noteSeek(session, event);
   },
   retime: (session, event) => {
@@ -123,6 +137,7 @@ const ACTIONS: Readonly<Record<Action, Act>> = {
     session.rateMilli = Math.min(RATE_MILLI_MAX, Math.max(RATE_MILLI_MIN, rateMilli));
     session.anchorRateMilli = Math.max(session.anchorRateMilli, session.rateMilli);
     if (session.anchorAt === session.nowAt) session.anchorRateMilli = session.rateMilli;
+    session.rateHighestMilli = Math.max(session.rateHighestMilli, session.rateMilli);
   },
   switch: (session, event) => switchRendition(session, event.detail?.bitrateBps ?? -1),
   count: (session, event, _toleranceMs, state) => {

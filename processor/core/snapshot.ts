@@ -111,6 +111,7 @@ const snapshotSession = (session: Session): SessionSnapshot => ({
   attemptAt: session.attemptAt,
   startupMs: session.startupMs,
   rateMilli: session.rateMilli,
+  rateHighestMilli: session.rateHighestMilli,
   anchorMs: session.anchorMs,
   anchorAt: session.anchorAt,
   anchorRateMilli: session.anchorRateMilli,
@@ -253,6 +254,7 @@ function copyFields(session: Session, data: SessionSnapshot): void {
   session.attemptAt = data.attemptAt;
   session.startupMs = data.startupMs;
   session.rateMilli = data.rateMilli;
+  session.rateHighestMilli = data.rateHighestMilli;
   session.anchorMs = data.anchorMs;
   session.anchorAt = data.anchorAt;
   session.anchorRateMilli = data.anchorRateMilli;

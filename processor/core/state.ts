@@ -113,6 +113,8 @@ export type Session = {
   ended: boolean;
   startupMs: number;
   rateMilli: number;
+  /** The highest rate so far: what V3 is measured with. */
+  rateHighestMilli: number;
   /** The last proven position and when it was proven; -1 = unknown. */
   anchorMs: number;
   anchorAt: number;
@@ -275,6 +277,7 @@ export function createSession(
     ended: false,
     startupMs: -1,
     rateMilli: 1_000,
+    rateHighestMilli: 1_000,
     anchorMs: -1,
     anchorAt: nowAt,
     anchorRateMilli: 1_000,
