@@ -10,6 +10,8 @@ const FIGURES_INTERVAL_MS = 1_000;
 /** Without a terminal one line is enough now and then. */
 const FIGURES_LINE_EVERY = 10;
 const EXIT_INTERRUPTED = 130;
+/** One Ctrl-C reaches us twice: from the terminal and passed on by npm. */
+const SAME_SIGNAL_MS = 1_000;
 
 const terminal = process.stdout.isTTY === true;
 const startedMs = systemScheduler.monotonicMs();
@@ -76,9 +78,15 @@ async function main(): Promise<number> {
   };
   const system = createLocalSystem({ options, logger, scheduler: systemScheduler, onProgress: progress, onLost });
   let signals = 0;
+  let firstSignalMs = 0;
   const onSignal = (): void => {
+    const nowMs = systemScheduler.monotonicMs();
     signals += 1;
-    if (signals === 1) return end(0);
+    if (signals === 1) {
+      firstSignalMs = nowMs;
+      return end(0);
+    }
+    if (nowMs - firstSignalMs < SAME_SIGNAL_MS) return;
     progress('stopping at once');
     system.kill();
     process.exit(EXIT_INTERRUPTED);

@@ -1,5 +1,5 @@
 // The local system as one value: started step by step, stopped in the right order from whatever step it has reached.
-import { rmSync } from 'node:fs';
+import { existsSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import type { Logger } from 'pino';
 import { variablesOf } from '../cli/variables.ts';
@@ -155,7 +155,11 @@ class System implements LocalSystem {
   }
 
   async #startAudience(endpoints: Endpoints): Promise<void> {
-    const { viewersPerMinute, historyHours } = this.#deps.options;
+    const { directory, viewersPerMinute } = this.#deps.options;
+    // The past is sent once: a later start goes on with what is stored.
+    const marker = join(directory, 'history-sent');
+    const historyHours = existsSync(marker) ? 0 : this.#deps.options.historyHours;
+    writeFileSync(marker, '');
     const args = [
       'simulate',
       '--endpoint',
