@@ -35,14 +35,14 @@ export function unreliable(database: Database, fates: Fates): Database {
     };
   };
   return {
-    connect: async (role) =>
-      wrap(
-        await through(
-          'connect',
-          () => {},
-          () => database.connect(role),
-        ),
-      ),
+    connect: async (role) => {
+      let opened: DatabaseConnection | undefined;
+      const open = async (): Promise<DatabaseConnection> => {
+        opened = await database.connect(role);
+        return opened;
+      };
+      return wrap(await through('connect', () => opened?.destroy(), open));
+    },
     close: () => database.close(),
   };
 }
