@@ -7,7 +7,10 @@ import { build } from 'esbuild';
 const TARGET = 'es2022';
 
 /** Names that never leave the bundle, shortened; none of them is a name of the browser or of what pages hand in. */
-const INTERNAL = /^(acceptedVersion|emitIfAsked|handOver|onMetadata|retryAfterMs|begin|versions?|source|json)$/;
+const INTERNAL_NAMES =
+  'acceptedVersion after beacon begin cancel count cover emit emitIfAsked flush handOver head heartbeat hide ' +
+  'json leave onMetadata online post queue retryAfterMs show source version versions';
+const INTERNAL = new RegExp(`^(${INTERNAL_NAMES.split(' ').join('|')})$`);
 
 const bundle = async (entry: string, format: 'iife' | 'esm'): Promise<string> => {
   const result = await build({

@@ -4,13 +4,14 @@
 import { HEARTBEAT_LEAST_MS, HEARTBEAT_MS, VideoObserver } from './observe.ts';
 import { browserPlatform, randomId } from './platform.ts';
 import { BeaconQueue, type BeaconSource, bytesOf, NEVER } from './queue.ts';
-import type { HlsPlayer, Tracker, TrackOptions, VideoInfo } from './types.ts';
+import type { HlsPlayer, Platform, Tracker, TrackOptions, VideoInfo } from './types.ts';
 
 export type { HlsPlayer, Tracker, TrackOptions, VideoInfo } from './types.ts';
 
 const META_BYTES_MAX = 16_000;
 const EVENT_NAME_BYTES_MAX = 64;
 const EVENT_DATA_BYTES_MAX = 2_000;
+const DRAIN_MS = 5_000;
 
 const OFF: Tracker = { session: '', dropped: 0, event: () => false, setVideo() {}, stop() {} };
 
@@ -78,6 +79,29 @@ function followScreen(video: HTMLVideoElement, observer: VideoObserver, signal: 
   );
 }
 
+/** Both limits are the gateway's: beyond them an event would become a dead letter. */
+const isSendable = (name: string, data: unknown): boolean =>
+  name !== '' && bytesOf(name) <= EVENT_NAME_BYTES_MAX && bytesOf(JSON.stringify(data) ?? '') <= EVENT_DATA_BYTES_MAX;
+
+/** After stop() the page is followed until the queue is empty, then nothing holds the element any more. */
+function whenEmpty(queue: BeaconQueue, platform: Platform, run: () => void): void {
+  if (queue.length > 0) platform.after(DRAIN_MS, () => whenEmpty(queue, platform, run));
+  else run();
+}
+
+/** A page's time with one element, from showing it to hiding it. */
+type Session = { id: string; queue: BeaconQueue; source: BeaconSource };
+
+type PageLife = { hide(): void; show(): void; cover(): void; online(): void };
+
+/** hide: the page goes, perhaps into the back-forward cache; show: it came back from there, the old session having left. */
+function followPage(signal: AbortSignal, { hide, show, cover, online }: PageLife): void {
+  addEventListener('pagehide', hide, { signal });
+  addEventListener('pageshow', ({ persisted }) => persisted && show(), { signal });
+  addEventListener('online', online, { signal });
+  document.addEventListener('visibilitychange', () => document.visibilityState === 'hidden' && cover(), { signal });
+}
+
 /**
  * Measures a media element until `stop()` or the end of the page.
  *
@@ -93,79 +117,71 @@ function followScreen(video: HTMLVideoElement, observer: VideoObserver, signal: 
  */
 export function track(video: HTMLVideoElement, options: TrackOptions): Tracker {
   if (options.respectDoNotTrack && isRefused()) return OFF;
-  const url = `${options.endpoint.replace(/(\/v1\/beacons)?\/*$/, '')}/v1/beacons`;
-  const platform = browserPlatform(url);
+  const platform = browserPlatform(`${options.endpoint.replace(/(\/v1\/beacons)?\/*$/, '')}/v1/beacons`);
   const stopping = new AbortController();
+  const gone = new AbortController();
   const { signal } = stopping;
   let info = options.video;
-  let session = randomId();
-  let queue = new BeaconQueue(platform);
-  let source = videoSource(video, options, session, info);
-  let droppedBefore = 0;
+  let dropped = 0;
+  const openSession = (): Session => {
+    const id = randomId();
+    return { id, queue: new BeaconQueue(platform), source: videoSource(video, options, id, info) };
+  };
+  let session = openSession();
   const observer = new VideoObserver(video, {
-    now: platform.now,
-    after: platform.after,
-    emit: (event, urgent) => queue.push(source, event, urgent),
+    ...platform,
+    emit: (event, urgent) => session.queue.push(session.source, event, urgent),
     onMetadata: () => {
-      source.version++;
+      session.source.version++;
     },
     heartbeatMs: Math.max(HEARTBEAT_LEAST_MS, options.heartbeatMs ?? HEARTBEAT_MS),
     signal,
   });
   if (options.hls) followHls(options.hls, observer);
   followScreen(video, observer, signal);
-
-  const onHide = (): void => {
-    observer.leave();
-    queue.handOver();
-  };
-  const onShow = ({ persisted }: PageTransitionEvent): void => {
-    // Back from the cache: the old session said goodbye, so this is another one.
-    if (!persisted || signal.aborted) return;
-    droppedBefore += queue.dropped;
-    session = randomId();
-    queue = new BeaconQueue(platform);
-    source = videoSource(video, options, session, info);
-    observer.begin();
-    observer.join();
-  };
-  const onVisibility = (): void => {
-    if (document.visibilityState !== 'hidden') return;
-    observer.heartbeat();
-    // Not by sendBeacon: this request too outlives the page, and tells its outcome if the page lives on.
-    queue.flush();
-  };
-  // These three stay after stop(), until the queue is delivered or the page gone.
-  addEventListener('pagehide', onHide);
-  addEventListener('pageshow', onShow);
-  addEventListener('online', () => queue.online());
-  document.addEventListener('visibilitychange', onVisibility, { signal });
-
+  followPage(gone.signal, {
+    hide() {
+      observer.leave();
+      session.queue.handOver();
+    },
+    show() {
+      if (signal.aborted) return;
+      dropped += session.queue.dropped;
+      session = openSession();
+      observer.begin();
+      observer.join();
+    },
+    cover() {
+      observer.heartbeat();
+      // Not by sendBeacon: this request too outlives the page, and tells its outcome if the page lives on.
+      session.queue.flush();
+    },
+    online: () => session.queue.online(),
+  });
   return {
     get session() {
-      return session;
+      return session.id;
     },
     get dropped() {
-      return droppedBefore + queue.dropped;
+      return dropped + session.queue.dropped;
     },
     event(name, data) {
-      if (signal.aborted || !name || bytesOf(name) > EVENT_NAME_BYTES_MAX) return false;
-      if (bytesOf(JSON.stringify(data) ?? '') > EVENT_DATA_BYTES_MAX) return false;
-      observer.emit({ type: 'custom', name, data });
-      return true;
+      const sendable = !signal.aborted && isSendable(name, data);
+      if (sendable) observer.emit({ type: 'custom', name, data });
+      return sendable;
     },
     setVideo(next) {
       if (signal.aborted) return;
       observer.leave();
       info = next;
-      source = videoSource(video, options, session, info);
+      session.source = videoSource(video, options, session.id, info);
       observer.begin();
     },
     stop() {
-      if (signal.aborted) return;
       observer.leave();
       stopping.abort();
-      queue.flush();
+      session.queue.flush();
+      whenEmpty(session.queue, platform, () => gone.abort());
     },
   };
 }
