@@ -8,9 +8,8 @@ import type { Clock, Scheduler } from '../infra/runtime/ports.ts';
 import { readBody } from './body.ts';
 import { addressPrefix, clientAddress } from './core/place.ts';
 import type { Door, DoorReply, DoorRequest, Route } from './doors/door.ts';
-import { rateHeaders } from './doors/native.ts';
 import type { IngestMetrics } from './metrics.ts';
-import { problemReply, traceIdOf } from './problem.ts';
+import { problemReply, rateHeaders, traceIdOf } from './problem.ts';
 import type { RateLimiter } from './rate-limit.ts';
 
 export type FrontDeps = {

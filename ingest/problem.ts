@@ -84,6 +84,21 @@ export function problemReply(type: ProblemType, options: ProblemOptions): DoorRe
   };
 }
 
+/** Retry-After and the rate-limit headers of a refusal. */
+export function rateHeaders(decision: {
+  retryAfterMs: number;
+  remaining: number;
+  rate: { perSecond: number; burst: number };
+}): Record<string, string> {
+  const seconds = String(Math.max(1, Math.ceil(decision.retryAfterMs / 1000)));
+  return {
+    'retry-after': seconds,
+    'ratelimit-limit': String(Math.floor(decision.rate.burst)),
+    'ratelimit-remaining': String(decision.remaining),
+    'ratelimit-reset': seconds,
+  };
+}
+
 const TRACEPARENT = /^[0-9a-f]{2}-([0-9a-f]{32})-[0-9a-f]{16}-[0-9a-f]{2}$/;
 
 /** The trace id of a traceparent header (W3C Trace Context), else a fresh one from `uuid`. 32 hexadecimal digits. */

@@ -14,11 +14,11 @@ export type ParsedBody = { ok: true; value: unknown } | BodyProblem;
 const FORBIDDEN_KEYS: ReadonlySet<string> = new Set(['__proto__', 'constructor']);
 const SUSPICIOUS = /__proto__|constructor|\\u/;
 
-/** JSON text → value. Reasons: not JSON, nested too deep, a forbidden key. Never throws. */
-export function parseJson(text: string): ParsedBody {
+/** JSON text → value. Reasons: not JSON, nested deeper than `depthMax`, a forbidden key. Never throws. */
+export function parseJson(text: string, depthMax: number = DEPTH_MAX): ParsedBody {
   const body = text.charCodeAt(0) === 0xfeff ? text.slice(1) : text;
-  if (depthOf(body) > DEPTH_MAX) {
-    return { ok: false, kind: 'limit', limit: 'depth', detail: `nested deeper than ${DEPTH_MAX} levels`, pointer: '' };
+  if (depthOf(body, depthMax) > depthMax) {
+    return { ok: false, kind: 'limit', limit: 'depth', detail: `nested deeper than ${depthMax} levels`, pointer: '' };
   }
   let value: unknown;
   try {
@@ -32,8 +32,8 @@ export function parseJson(text: string): ParsedBody {
   return { ok: true, value };
 }
 
-/** Deepest nesting of brackets outside of strings; stops counting once past DEPTH_MAX. */
-function depthOf(text: string): number {
+/** Deepest nesting of brackets outside of strings; stops counting once past the limit. */
+function depthOf(text: string, depthMax: number): number {
   let depth = 0;
   let deepest = 0;
   for (let i = 0; i < text.length; i++) {
@@ -43,7 +43,7 @@ function depthOf(text: string): number {
     } else if (code === 0x7b || code === 0x5b) {
       depth++;
       if (depth > deepest) deepest = depth;
-      if (deepest > DEPTH_MAX) return deepest;
+      if (deepest > depthMax) return deepest;
     } else if (code === 0x7d || code === 0x5d) depth--;
   }
   return deepest;

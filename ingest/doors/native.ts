@@ -5,7 +5,7 @@ import type { LimitName } from '../core/limits.ts';
 import { parseJson } from '../core/parse.ts';
 import { type InputError, readNativeBody } from '../core/protocols/native.ts';
 import type { IngestMetrics } from '../metrics.ts';
-import { type ProblemType, problemReply, traceIdOf } from '../problem.ts';
+import { type ProblemType, problemReply, rateHeaders, traceIdOf } from '../problem.ts';
 import type { Door, DoorReply, DoorRequest } from './door.ts';
 
 export type NativeDoorDeps = {
@@ -110,21 +110,6 @@ function answer(deps: NativeDoorDeps, request: DoorRequest, outcome: CollectOutc
         headers: { 'retry-after': String(outcome.retryAfterSeconds) },
       });
   }
-}
-
-/** Retry-After and the rate-limit headers of a refusal. */
-export function rateHeaders(decision: {
-  retryAfterMs: number;
-  remaining: number;
-  rate: { perSecond: number; burst: number };
-}): Record<string, string> {
-  const seconds = String(Math.max(1, Math.ceil(decision.retryAfterMs / 1000)));
-  return {
-    'retry-after': seconds,
-    'ratelimit-limit': String(Math.floor(decision.rate.burst)),
-    'ratelimit-remaining': String(decision.remaining),
-    'ratelimit-reset': seconds,
-  };
 }
 
 function overLimit(deps: NativeDoorDeps, request: DoorRequest, hit: { limit: LimitName; detail: string; pointer: string }): DoorReply {
