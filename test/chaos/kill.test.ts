@@ -19,11 +19,15 @@ import { startSystem, type TestSystem } from '../support/system.ts';
 
 const sleep = (ms: number): Promise<void> => systemScheduler.sleep(ms);
 
-/** Snapshots every second or two, so that a restart has one to begin with and something to replay. */
-const env = { processor: { PLAYHEAD_PROCESSOR_SNAPSHOT_INTERVAL_MS: '2000' } };
+/**
+ * Snapshots every second or two, so that a restart has one to begin with and something to replay. Long grace: what a player sends
+ * again after an outage still finds its place, so that its session, and not a supplement, equals the truth.
+ */
+const env = { processor: { PLAYHEAD_PROCESSOR_SNAPSHOT_INTERVAL_MS: '2000', PLAYHEAD_FOLD_GRACE_MS: '600000' } };
 
 type Case = {
   seed: string;
+  impatient?: boolean;
   spreadMs?: number;
   fault: (system: TestSystem) => Promise<void>;
   /** Fails if the fault had no effect: then the case would prove nothing. */
@@ -32,11 +36,11 @@ type Case = {
 };
 
 /** Sends an audience while the fault happens, then has all of it sealed and compared. */
-async function survive({ seed, spreadMs = 12_000, fault, tookEffect, afterwards }: Case): Promise<void> {
+async function survive({ seed, impatient = false, spreadMs = 12_000, fault, tookEffect, afterwards }: Case): Promise<void> {
   const system = await startSystem({ env });
   try {
     const delivery = { speed: 60, duplicates: 0.15, disorder: 0.2, disorderMs: 1_000, loss: 0.03 };
-    const run = await sendAudience(system, { viewers: 150, seed, spreadMs, delivery }, () => fault(system));
+    const run = await sendAudience(system, { viewers: 150, seed, spreadMs, delivery, impatient }, () => fault(system));
     await sealAll(system, acceptedCopies(run.results));
     await expectTruth(system, run);
     await tookEffect?.(system, run);
@@ -66,7 +70,7 @@ async function partitionsWereClaimedAgain(system: TestSystem): Promise<void> {
 
 /** I6: a processor that folds the same log without faults, into an empty database, writes the same rows. */
 async function foldsAgainToTheSame(system: TestSystem): Promise<void> {
-  const again = await startSystem({ replayOf: system, services: ['processor'] });
+  const again = await startSystem({ replayOf: system, services: ['processor'], env });
   try {
     const wanted = await emissions(system);
     await eventually(
@@ -91,6 +95,28 @@ describe('kill -9 and freeze while viewers watch', { timeout: 900_000 }, () => {
           await system.kill('ingest', 'SIGKILL');
           await system.start('ingest');
         }
+      },
+      tookEffect: requestsWereCut,
+    }));
+
+  it('counts what nobody knows the fate of at most once, and what was refused never (F1, I2)', () =>
+    survive({
+      seed: 'impatient',
+      impatient: true,
+      async fault(system) {
+        const stranger = { ...system, writeKey: 'pk_nobody' };
+        const refused = await sendAudience(stranger, {
+          viewers: 5,
+          seed: 'stranger',
+          spreadMs: 500,
+          delivery: { speed: 1_000 },
+          impatient: true,
+        });
+        const outcomes = new Set(refused.results.flatMap(({ records }) => records.map(({ outcome }) => outcome)));
+        assert.deepEqual([...outcomes], ['refused']);
+        await sleep(3_000);
+        await system.kill('ingest', 'SIGKILL');
+        await system.start('ingest');
       },
       tookEffect: requestsWereCut,
     }));

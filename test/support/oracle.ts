@@ -25,27 +25,30 @@ export type ExpectedSession = {
 
 export const sessionKey = (session: string, video: string): string => `${session}/${video}`;
 
-/** Expected sessions of a plan if exactly its prompt deliveries arrive (in any order the plan allows), by sessionKey. */
-export function expectedSessions(plans: readonly DeliveryPlan[]): Map<string, ExpectedSession> {
+/** What reached the engine of one viewing: places of events, ascending, and the videos whose length no beacon told. */
+export type Delivered = { indexes: readonly number[]; untold?: ReadonlySet<string> };
+
+/** Expected sessions, by sessionKey, if exactly these events arrive (in any order the plan allows); all prompt ones by default. */
+export function expectedSessions(
+  plans: readonly DeliveryPlan[],
+  deliveredOf: (plan: DeliveryPlan) => Delivered = (plan) => ({ indexes: plan.promptIndexes }),
+): Map<string, ExpectedSession> {
   const expected = new Map<string, ExpectedSession>();
   for (const plan of plans) {
     const { viewing } = plan;
-    const truths = plan.lostIndexes.length + plan.lateIndexes.length > 0 ? observe(viewing, plan.promptIndexes) : viewing.truths;
-    for (const truth of truths) {
-      if (truth.events === 0) continue;
-      const exactStart = plan.deliveries.every((delivery) => delivery.beacon.sentAt === undefined);
-      expected.set(sessionKey(truth.session, truth.video), {
-        facts: factsOf(truth),
-        startedAt: truth.startedAt,
-        exactStart,
-        end: truth.end,
-      });
+    const { indexes, untold } = deliveredOf(plan);
+    const whole = indexes.length === viewing.events.length;
+    const exactStart = plan.deliveries.every((delivery) => delivery.beacon.sentAt === undefined);
+    for (const truth of whole ? viewing.truths : observe(viewing, indexes, untold)) {
+      const { startedAt, end } = truth;
+      expected.set(sessionKey(truth.session, truth.video), { facts: factsOf(truth), startedAt, exactStart, end });
     }
   }
   return expected;
 }
 
-function factsOf(truth: SessionTruth): SessionFacts {
+/** A truth in the terms that are compared. */
+export function factsOf(truth: SessionTruth): SessionFacts {
   const { end: _end, events, startedAt, endedAt, sections, ...figures } = truth;
   return {
     ...figures,

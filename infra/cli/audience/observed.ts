@@ -4,10 +4,14 @@
 import { countError, emptyTruth, reachesEnd, type SessionTruth, type TruthSection, type WireEvent, watchTimes } from './truth.ts';
 import type { Viewing } from './viewing.ts';
 
-/** Figures that follow from exactly these events (places in the viewing, ascending), one truth per video that has any. */
-export function observe(viewing: Viewing, indexes: readonly number[]): SessionTruth[] {
+/**
+ * Figures that follow from exactly these events (places in the viewing, ascending), one truth per video that has any. Videos
+ * whose length no delivered beacon tells are named in `untold`.
+ */
+export function observe(viewing: Viewing, indexes: readonly number[], untold: ReadonlySet<string> = new Set()): SessionTruth[] {
   const truths: SessionTruth[] = [];
-  for (const video of viewing.videos) {
+  for (const { id, durationMs } of viewing.videos) {
+    const video = { id, durationMs: untold.has(id) ? -1 : durationMs };
     const events = indexes.flatMap((index) => {
       const reported = viewing.events[index];
       return reported?.video === video.id ? [reported.event] : [];
