@@ -1,11 +1,21 @@
 // `playhead keys create | list | rotate | revoke`
 import { Command, InvalidArgumentError, Option } from 'commander';
+import { PlayheadError } from '../runtime/errors.ts';
 import { say, table, wholeNumber, withDatabase } from './context.ts';
 import { createKey, listKeys, type MadeKey, revokeKey, rotateKey, SCOPES, type Scope } from './keys.ts';
 
 const RATE_MAX = 1_000_000;
 
-type CreateOptions = { site: string; kind: 'write' | 'read'; scope: Scope[]; origin: string[]; app: boolean; rate?: number; label: string };
+type CreateOptions = {
+  site: string;
+  kind: 'write' | 'read';
+  scope: Scope[];
+  origin: string[];
+  app: boolean;
+  rate?: number;
+  label: string;
+  key?: string;
+};
 
 const collect = (value: string, before: string[]): string[] => [...before, value];
 
@@ -38,9 +48,15 @@ export function keysCommand(): Command {
     .option('--origin <origin>', 'origin that may use a write key; repeat for several; none = any', collect, [])
     .option('--app', 'a write key for apps: requests without an Origin header are fine', false)
     .option('--rate <n>', 'requests a second', wholeNumber(1, RATE_MAX))
+    .option(
+      '--key <key>',
+      'the key itself instead of a random one (write keys only, since a secret must be random); nothing happens if it exists',
+    )
     .option('--label <text>', 'for your own memory', '')
     .action((options: CreateOptions) =>
       withDatabase({ readOnly: false }, async (pool) => {
+        if (options.key !== undefined && options.kind === 'read')
+          throw new PlayheadError('ERR_OPTION', 'A read key is a secret and always random: leave --key away.');
         const scopes = options.kind === 'read' && options.scope.length === 0 ? (['query'] as const) : options.scope;
         const made = await createKey(pool, {
           site: options.site,
@@ -50,8 +66,10 @@ export function keysCommand(): Command {
           app: options.app,
           requestsPerSecond: options.rate ?? null,
           label: options.label,
+          ...(options.key === undefined ? {} : { text: options.key }),
         });
-        show(made, options.kind);
+        if (made.made) show(made, options.kind);
+        else say(`the key ${made.text} exists already; nothing was changed`);
       }),
     );
   command
