@@ -32,16 +32,15 @@ export type Processor = {
 export function createProcessor(deps: ProcessorDeps): Processor {
   const tasks = new Map<number, PartitionTask>();
   const assigned = new Set<number>();
-  const dropping = new Map<number, () => void>();
   let heartbeatCount = 0;
   let generation = -1;
   let stopping = false;
   const batches = new Set<Promise<void>>();
+  const warm = warmTasks(deps, tasks);
   const taskDeps: TaskDeps = { ...deps, heartbeats: () => heartbeatCount };
 
   const take = (partition: number): void => {
-    dropping.get(partition)?.();
-    dropping.delete(partition);
+    warm.keep(partition);
     let task = tasks.get(partition);
     if (task === undefined) {
       task = new PartitionTask(partition, taskDeps);
@@ -49,16 +48,6 @@ export function createProcessor(deps: ProcessorDeps): Processor {
     }
     task.assign();
   };
-  const keepWarm = (partition: number, task: PartitionTask): void => {
-    task.lose();
-    if (dropping.has(partition)) return;
-    const drop = deps.scheduler.after(deps.warmMs, () => {
-      dropping.delete(partition);
-      tasks.delete(partition);
-    });
-    dropping.set(partition, drop);
-  };
-
   const handlers: LogConsumerHandlers = {
     onAssigned(partitions) {
       if (stopping) return;
@@ -69,7 +58,11 @@ export function createProcessor(deps: ProcessorDeps): Processor {
       deps.consumer.pause(partitions);
       assigned.clear();
       for (const partition of partitions) assigned.add(partition);
-      for (const [partition, task] of tasks) if (!assigned.has(partition)) keepWarm(partition, task);
+      for (const [partition, task] of tasks) {
+        if (assigned.has(partition)) continue;
+        task.lose();
+        warm.dropLater(partition);
+      }
       for (const partition of partitions) take(partition);
       deps.logger.info({ partitions, generation }, 'assigned');
     },
@@ -96,13 +89,35 @@ export function createProcessor(deps: ProcessorDeps): Processor {
       stopping = true;
       deps.consumer.pause([...assigned]);
       await Promise.allSettled([...batches]);
-      for (const cancel of dropping.values()) cancel();
+      warm.cancel();
       await Promise.all([...tasks.values()].map((task) => task.stop()));
       await deps.consumer.stop();
       deps.writers.close();
     },
     views: () => [...tasks.values()].map((task) => task.view()).sort((a, b) => a.partition - b.partition),
     generation: () => generation,
+  };
+}
+
+/** Forgets tasks whose partition did not come back in time (D28). */
+function warmTasks(deps: Pick<ProcessorDeps, 'scheduler' | 'warmMs'>, tasks: Map<number, PartitionTask>) {
+  const dropping = new Map<number, () => void>();
+  return {
+    keep(partition: number): void {
+      dropping.get(partition)?.();
+      dropping.delete(partition);
+    },
+    dropLater(partition: number): void {
+      if (dropping.has(partition)) return;
+      const drop = (): void => {
+        dropping.delete(partition);
+        tasks.delete(partition);
+      };
+      dropping.set(partition, deps.scheduler.after(deps.warmMs, drop));
+    },
+    cancel(): void {
+      for (const cancel of dropping.values()) cancel();
+    },
   };
 }
 

@@ -36,7 +36,6 @@ await runService({
     });
     const ids = await resolveSchemaIds({ registryUrl: config.schemaRegistryUrl, topic: config.topic, mode: config.schemaMode, store });
     const codec = createCodec(ids);
-    const settings = foldSettingsOf(config);
     let processor: Processor | undefined;
     let crashed = false;
     const views = () => processor?.views() ?? [];
@@ -53,8 +52,8 @@ await runService({
       learnSchema: async (id) => codec.learn(id, await fetchSchemaText(config.schemaRegistryUrl, id)),
       snapshotSchemaId: ids.snapshot,
       partitions,
-      settings,
-      configHash: configHashOf(settings, partitions),
+      settings: foldSettingsOf(config),
+      configHash: configHashOf(foldSettingsOf(config), partitions),
       foldVersion: FOLD_VERSION,
       group,
       instance,

@@ -96,19 +96,34 @@ async function checkFingerprint(deps: RecoveryDeps, partition: number, stored: F
   return fingerprintOf(record).hash.equals(stored.hash) ? 'same' : 'mismatch';
 }
 
-/** The accepted gap that leads from `from` to `to` or beyond. */
+/**
+ * The accepted gap that leads from `from` to `to` or beyond. Several rows may join into one: the log can be cut further while an
+ * operator decides.
+ */
 export function acceptedGap(gaps: readonly GapRow[], from: number, to: number): GapRow | undefined {
-  return gaps.find((gap) => gap.from_offset <= from && gap.to_offset >= to);
+  const last = joinedGap(gaps, from);
+  return last !== undefined && last.to_offset >= to ? last : undefined;
+}
+
+/** Of the rows that join on from `from`, the one that reaches furthest. */
+function joinedGap(gaps: readonly GapRow[], from: number): GapRow | undefined {
+  let last: GapRow | undefined;
+  for (const gap of [...gaps].sort((a, b) => a.from_offset - b.from_offset)) {
+    const at = last?.to_offset ?? from;
+    if (gap.from_offset <= at && gap.to_offset >= at) last = gap;
+  }
+  return last;
 }
 
 /** Records that are needed are gone: go on only if an operator accepts it (D25). */
-export const logCut = (partition: number, from: number, low: number): Refusal =>
-  refuse(
-    'log_cut',
-    `records [${from}, ${low}) are needed and no longer in the log; to go on without them, accept the gap: ` +
-      `playhead gaps accept --partition ${partition} --from ${from} --to ${low} (D25)`,
-    { from, to: low },
-  );
+export function logCut(partition: number, needed: number, low: number, gaps: readonly GapRow[] = []): Refusal {
+  const from = joinedGap(gaps, needed)?.to_offset ?? needed;
+  const order = `playhead gaps accept --partition ${partition} --from ${from} --to ${low} --reason ...`;
+  return refuse('log_cut', `records [${from}, ${low}) are needed and no longer in the log; to go on without them: ${order} (D25)`, {
+    from: needed,
+    to: low,
+  });
+}
 
 /** The state kept from the claim before, if nobody else can have written since (D28). */
 export function warmState(folding: Folding | undefined, before: Claim | undefined, claim: Claim): Folding | undefined {
@@ -127,7 +142,7 @@ export async function goOnWarm(deps: RecoveryDeps, partition: number, claim: Cla
   const { low } = log.bounds;
   if (from >= low) return { ok: true, folding, snapshotNow: false, notes: [] };
   const accepted = acceptedGap(log.gaps, from, low);
-  if (accepted === undefined) return logCut(partition, from, low);
+  if (accepted === undefined) return logCut(partition, from, low, log.gaps);
   folding.skipTo(accepted.to_offset);
   const note = `continues at ${folding.nextOffset} over the gap accepted by ${accepted.operator}: ${accepted.reason}`;
   return { ok: true, folding, snapshotNow: true, notes: [note] };
@@ -231,7 +246,7 @@ type GapCase = {
 function overGap(options: GapCase): Recovered | Refusal {
   const { partition, claim, bounds, gaps, notes, from } = options;
   const accepted = acceptedGap(gaps, from, bounds.low);
-  if (accepted === undefined) return logCut(partition, from, bounds.low);
+  if (accepted === undefined) return logCut(partition, from, bounds.low, gaps);
   if (options.state === undefined) return emptied({ claim, accepted, notes, settings: options.settings });
   const { state } = options;
   const committed = { nextOffset: claim.nextOffset, emissionSeq: claim.emissionSeq };
