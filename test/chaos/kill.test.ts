@@ -7,6 +7,7 @@ import {
   acceptedCopies,
   eventually,
   expectTruth,
+  PATIENT_FOLD,
   type RunResult,
   sealAll,
   sendAudience,
@@ -19,11 +20,8 @@ import { startSystem, type TestSystem } from '../support/system.ts';
 
 const sleep = (ms: number): Promise<void> => systemScheduler.sleep(ms);
 
-/**
- * Snapshots every second or two, so that a restart has one to begin with and something to replay. Long grace: what a player sends
- * again after an outage still finds its place, so that its session, and not a supplement, equals the truth.
- */
-const env = { processor: { PLAYHEAD_PROCESSOR_SNAPSHOT_INTERVAL_MS: '2000', PLAYHEAD_FOLD_GRACE_MS: '600000' } };
+/** Snapshots every second or two, so that a restart has one to begin with and something to replay. */
+const env = { processor: { PLAYHEAD_PROCESSOR_SNAPSHOT_INTERVAL_MS: '2000', ...PATIENT_FOLD } };
 
 type Case = {
   seed: string;

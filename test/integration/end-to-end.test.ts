@@ -2,7 +2,16 @@
 // plays, engagement and sources equals the truth to the millisecond, in the tables and from the query API.
 import assert from 'node:assert/strict';
 import { after, before, describe, it } from 'node:test';
-import { acceptedCopies, eventually, expectTruth, type RunResult, sealAll, sendAudience, withDatabase } from '../support/audience-run.ts';
+import {
+  acceptedCopies,
+  eventually,
+  expectTruth,
+  PATIENT_FOLD,
+  type RunResult,
+  sealAll,
+  sendAudience,
+  withDatabase,
+} from '../support/audience-run.ts';
 import { canonicalRows } from '../support/invariants.ts';
 import { expectedSessions } from '../support/oracle.ts';
 import { compareEngagement, comparePlays, compareSessions, compareSources } from '../support/query-facts.ts';
@@ -13,7 +22,7 @@ describe('end to end', { timeout: 300_000 }, () => {
   let run: RunResult;
 
   before(async () => {
-    system = await startSystem();
+    system = await startSystem({ env: { processor: PATIENT_FOLD } });
     run = await sendAudience(system, {
       viewers: 200,
       seed: 'end-to-end',
@@ -35,7 +44,7 @@ describe('end to end', { timeout: 300_000 }, () => {
   it('answers sources as they were', () => compareSources(system, run.plans));
 
   it('gives equal rows when the log is folded again into an empty database (I6)', async () => {
-    const again = await startSystem({ replayOf: system, services: ['processor'] });
+    const again = await startSystem({ replayOf: system, services: ['processor'], env: { processor: PATIENT_FOLD } });
     try {
       await sealedAs(system, again);
       const [first, second] = await Promise.all([rowsOf(system), rowsOf(again)]);
