@@ -6,7 +6,7 @@ import type { Clock } from '../infra/runtime/ports.ts';
 import type { ReadPool } from '../infra/runtime/postgres.ts';
 import { ENGAGEMENT_RANGES } from '../schemas/rollup.ts';
 import { type CurvePoint, curveOf, defaultResolutionMs, equalRanges, RANGES_MAX, type Ranges, rangesBySize } from './core/curve.ts';
-import { addFigures, type FigureSums, noFigures } from './core/figures.ts';
+import { addCounts, addFigures, type FigureSums, noFigures } from './core/figures.ts';
 import { planEngagement, planFigures } from './core/plan.ts';
 import type { Question } from './core/question.ts';
 import type { QueryMetrics } from './metrics.ts';
@@ -140,7 +140,10 @@ function addRow(sums: FigureSums, row: FiguresRow): void {
     switchesUp: row.switches_up,
     switchesDown: row.switches_down,
   });
-  for (const counts of row.startup ?? []) addFigures(sums, { startupCounts: counts });
+  addCounts(
+    sums.startupCounts,
+    (row.startup ?? []).map((count) => count ?? 0),
+  );
   for (const [cell, count] of row.startup_cells ?? []) sums.startupCounts[cell] = (sums.startupCounts[cell] ?? 0) + count;
 }
 

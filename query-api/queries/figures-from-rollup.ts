@@ -1,6 +1,7 @@
 // Figures by bucket and value from the rollups, with the provisional sessions added in the same statement (one snapshot: a
 // session sealed between two statements would count twice or not at all). It also reports how many supplements the range
 // holds: with any, the sums are not exact and the caller asks the rows instead.
+import { STARTUP_CELLS } from '../../schemas/rollup.ts';
 import { DAY_MS, isoDayOf, isoOf } from '../core/civil.ts';
 import type { Filter } from '../core/filter.ts';
 import type { FiguresPlan } from '../core/plan.ts';
@@ -10,6 +11,9 @@ import { bucketStarts, FIGURE_COLUMNS, FIGURE_ROWS_MAX, type FiguresRow, figures
 
 /** Every row carries `supplements`; a row whose `bucket` is null carries nothing else. */
 export type RollupFiguresRow = { supplements: number } & (FiguresRow | { bucket: null });
+
+/** Cell by cell: adding whole arrays up, or sending them all, costs ten times as much. Cells past an array's end are null. */
+const STARTUP_SUMS = `ARRAY[${Array.from({ length: STARTUP_CELLS }, (_, cell) => `sum(startup_counts[${cell + 1}])`).join(', ')}]::float8[]`;
 
 type RollupPlan = Extract<FiguresPlan, { path: 'rollup' }>;
 
@@ -38,7 +42,7 @@ function rolledQuery(question: Question, plan: RollupPlan, params: ParamList): s
   ];
   const sums = FIGURE_COLUMNS.map((column) => (column === 'provisional' ? '0::int8 AS provisional' : `sum(${column})::int8 AS ${column}`));
   return `SELECT width_bucket(${daily ? 'day' : 'hour'}, ${starts}) AS bucket, ${value} AS value, ${sums.join(', ')},
-  NULL::json AS startup_cells, json_agg(startup_counts) FILTER (WHERE startup_counts <> '{}') AS startup
+  NULL::json AS startup_cells, ${STARTUP_SUMS} AS startup
 FROM ${plan.table} WHERE ${conditions.join(' AND ')} GROUP BY 1, 2`;
 }
 

@@ -27,8 +27,8 @@ export type FiguresRow = {
   switches_down: number;
   /** Startup times as [cell, count] pairs (from rows). */
   startup_cells: [number, number][] | null;
-  /** Histograms of startup times to add up (from rollups). */
-  startup: number[][] | null;
+  /** Histogram of startup times (from rollups); null = an empty cell. */
+  startup: (number | null)[] | null;
 };
 
 /** Additive columns, in the order of FiguresRow. */
@@ -86,6 +86,6 @@ cells AS (
   FROM combined ${where} GROUP BY 1, 2, 3
 )
 SELECT bucket, value, ${FIGURE_COLUMNS.map((column) => `sum(${column})::int8 AS ${column}`).join(', ')},
-  json_agg(json_build_array(cell - 1, sessions)) FILTER (WHERE cell IS NOT NULL) AS startup_cells, NULL::json AS startup
+  json_agg(json_build_array(cell - 1, sessions)) FILTER (WHERE cell IS NOT NULL) AS startup_cells, NULL::float8[] AS startup
 FROM cells GROUP BY bucket, value`;
 }

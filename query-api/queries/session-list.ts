@@ -96,11 +96,20 @@ function pageKeys(question: Question, options: { after: SessionKey | undefined; 
   return `SELECT DISTINCT started_at, session, video FROM (${tables.join(' UNION ALL ')}) k ${order} LIMIT ${limit}`;
 }
 
-/** Total watch time over all parts; the sum is only made for sessions whose part alone is not enough. */
+/** Total watch time over all parts. Only sessions with supplements can have more than their first part says, and they are few. */
 function watchedAtLeast(question: Question, params: ParamList): string {
   const least = `${params.add(question.minWatchMs)}::int8`;
-  const same = (table: string): string =>
-    `SELECT x.total_watch_ms FROM ${table} x WHERE x.site = t.site AND x.session = t.session AND x.video = t.video AND x.started_at = t.started_at`;
   const tables = [...(question.state === 'provisional' ? [] : ['sessions']), ...(question.state === 'sealed' ? [] : ['open_sessions'])];
-  return `(t.total_watch_ms >= ${least} OR (SELECT sum(y.total_watch_ms) FROM (${tables.map(same).join(' UNION ALL ')}) y) >= ${least})`;
+  const from = `${params.add(isoOf(question.range.fromMs))}::timestamptz`;
+  const to = `${params.add(isoOf(question.range.toMs))}::timestamptz`;
+  const within = `site = ${params.add(question.site)}::text AND started_at >= ${from} AND started_at < ${to}`;
+  const supplements = tables
+    .map((table) => `SELECT session, video, started_at FROM ${table} WHERE ${within} AND part > 0`)
+    .join(' UNION ALL ');
+  const parts = tables.map(
+    (table) =>
+      `SELECT session, video, started_at, total_watch_ms FROM ${table} WHERE ${within} AND (session, video, started_at) IN (${supplements})`,
+  );
+  return `(t.total_watch_ms >= ${least} OR (t.session, t.video, t.started_at) IN (
+    SELECT session, video, started_at FROM (${parts.join(' UNION ALL ')}) x GROUP BY 1, 2, 3 HAVING sum(total_watch_ms) >= ${least}))`;
 }

@@ -13,6 +13,12 @@ import { type QueryServer, SECRETS, startQueryServer } from '../support/query-se
 
 const run = promisify(execFile);
 
+type Operation = {
+  operationId: string;
+  parameters?: { in: string; name: string; required?: boolean }[];
+  responses: Record<string, unknown>;
+};
+
 describe('OpenAPI', { timeout: 180_000 }, () => {
   let server: QueryServer;
   let directory: string;
@@ -36,6 +42,29 @@ describe('OpenAPI', { timeout: 180_000 }, () => {
       const [method, path] = name.split(' ') as [string, string];
       const { status } = await server.ask(path.replace(/\{\w+\}/, 'x'), { method: method.toUpperCase(), key: null });
       assert.equal(status, 401, `${name} is served and asks for a key`);
+    }
+  });
+
+  it('is well formed: references resolve, operations have names of their own, path parameters are declared', async () => {
+    const { body } = await server.ask('/openapi.json', { key: null });
+    const ids = new Set<string>();
+    for (const [path, methods] of Object.entries(body.paths as Record<string, Record<string, Operation>>))
+      for (const operation of Object.values(methods)) {
+        assert.ok(!ids.has(operation.operationId), operation.operationId);
+        ids.add(operation.operationId);
+        const declared = (operation.parameters ?? []).filter((parameter) => parameter.in === 'path').map((parameter) => parameter.name);
+        assert.deepEqual(
+          declared,
+          [...path.matchAll(/\{(\w+)\}/g)].map((match) => match[1]),
+        );
+        assert.ok((operation.parameters ?? []).every((parameter) => parameter.in !== 'path' || parameter.required === true));
+        assert.ok(Object.keys(operation.responses).some((status) => status.startsWith('2')) && '401' in operation.responses);
+      }
+    for (const [, reference] of JSON.stringify(body).matchAll(/"\$ref":"#\/([^"]+)"/g)) {
+      const found = (reference as string)
+        .split('/')
+        .reduce<Record<string, unknown> | undefined>((at, name) => at?.[name] as Record<string, unknown>, body);
+      assert.notEqual(found, undefined, reference);
     }
   });
 

@@ -13,6 +13,7 @@ import { parseDimension, parseFilter } from '../../query-api/core/filter.ts';
 import { bucketsOf, type Granularity } from '../../query-api/core/interval.ts';
 import type { Question, SessionState } from '../../query-api/core/question.ts';
 import { createQueryMetrics } from '../../query-api/metrics.ts';
+import { sessionList } from '../../query-api/queries/session-list.ts';
 import {
   clearParts,
   SEED_DAYS,
@@ -140,6 +141,33 @@ describe('query planner', { timeout: 300_000 }, () => {
       );
       assert.ok(options.supplements || (paths.get('rollup') ?? 0) > 20, 'the rollup path was hardly taken');
     });
+
+  it('lists exactly the sessions that the figures count, with the same watch times', async () => {
+    await fc.assert(
+      fc.asyncProperty(
+        seedParts({ supplements: true, open: true, sessionsMax: 50 }),
+        fc.array(question, { minLength: 20, maxLength: 20 }),
+        async (parts, questions) => {
+          await clearParts(connection);
+          await writeParts(connection, parts);
+          for (const asked of questions) {
+            const whole: Question = { ...asked, granularity: undefined, groupBy: undefined, buckets: [asked.range] };
+            if (whole.filters.some(({ negated, dimension }) => negated && dimension.kind === 'plain' && dimension.name === 'video'))
+              continue;
+            const list = await answers.ask(sessionList(whole, { after: undefined, limit: 1_000 }));
+            const sums = (await answers.figures(whole, 'rows')).groups[0]?.sums;
+            const total = (pick: (row: (typeof list)[number]) => number): number => list.reduce((sum, row) => sum + pick(row), 0);
+            assert.deepEqual(
+              [list.length, total((row) => row.unique_watch_ms), total((row) => row.total_watch_ms), total((row) => Number(row.open))],
+              [sums?.sessions ?? 0, sums?.uniqueWatchMs ?? 0, sums?.totalWatchMs ?? 0, sums?.provisional ?? 0],
+              JSON.stringify(whole),
+            );
+          }
+        },
+      ),
+      { numRuns: 10 },
+    );
+  });
 
   for (const options of [
     { supplements: false, open: true, sessionsMax: 40 },
