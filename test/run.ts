@@ -177,7 +177,7 @@ async function main(args: readonly string[]): Promise<number> {
   tally = addTally(tally, await runSuites(wanted, parts));
   if (tally.passed + tally.failed + tally.skipped === 0) process.stderr.write(`No test file matches ${parts.join(' ')}.\n`);
   print(`\n${tally.passed} passed, ${tally.failed} failed, ${tally.skipped} skipped`);
-  return tally.failed > 0 || tally.passed === 0 ? 1 : 0;
+  return tally.failed > 0 || tally.passed + tally.skipped === 0 ? 1 : 0;
 }
 
 process.exitCode = await main(process.argv.slice(2));

@@ -1,6 +1,6 @@
 // `playhead docs config | openapi`
-import { readFile, writeFile } from 'node:fs/promises';
-import { join } from 'node:path';
+import { mkdir, readFile, writeFile } from 'node:fs/promises';
+import { dirname, join } from 'node:path';
 import { Command } from 'commander';
 import { PROJECT_DIRECTORY } from '../local/paths.ts';
 import { PlayheadError } from '../runtime/errors.ts';
@@ -41,5 +41,21 @@ export function docsCommand(): Command {
     .description('.env.example and the tables of variables in README.md and docs/configuration.md')
     .option('--check', 'change nothing; fail if a document is not up to date', false)
     .action(async ({ check }: { check: boolean }) => writeOrCheck(await generatedConfig(), check));
+  command
+    .command('openapi')
+    .description('write the document that the query API serves at /openapi.json into a file')
+    .option('--output <file>', 'where to', join('dist', 'openapi.json'))
+    .action(async ({ output }: { output: string }) => {
+      await mkdir(dirname(output), { recursive: true });
+      await writeFile(output, await openApiText());
+      say(`wrote ${output}`);
+    });
   return command;
+}
+
+async function openApiText(): Promise<string> {
+  const { openApiDocument } = await import('../../query-api/openapi.ts');
+  const { routes } = await import('../../query-api/routes/list.ts');
+  const { version } = JSON.parse(await readFile(join(PROJECT_DIRECTORY, 'package.json'), 'utf8')) as { version: string };
+  return `${JSON.stringify(openApiDocument(routes, version), undefined, 2)}\n`;
 }

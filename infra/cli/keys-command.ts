@@ -32,9 +32,7 @@ function show(made: MadeKey, kind: 'write' | 'read'): void {
   say(`key  ${made.text}${kind === 'read' ? '   (shown now and never again: only its hash is kept)' : ''}`);
 }
 
-/** Write keys identify a site to the gateway; read keys ask the query API. */
-export function keysCommand(): Command {
-  const command = new Command('keys').description('write keys (pk_…, public) and read keys (sk_…, secret)');
+function addCreate(command: Command): void {
   command
     .command('create')
     .description('make a key, and its site if there is none of that name')
@@ -72,6 +70,9 @@ export function keysCommand(): Command {
         else say(`the key ${made.text} exists already; nothing was changed`);
       }),
     );
+}
+
+function addList(command: Command): void {
   command
     .command('list')
     .description('all keys, without their secrets')
@@ -96,6 +97,9 @@ export function keysCommand(): Command {
         );
       }),
     );
+}
+
+function addRotate(command: Command): void {
   command
     .command('rotate')
     .description('make the successor of a key; the old one works until you revoke it')
@@ -107,6 +111,9 @@ export function keysCommand(): Command {
         say(`once nothing uses the old one any more: playhead keys revoke ${id}`);
       }),
     );
+}
+
+function addRevoke(command: Command): void {
   command
     .command('revoke')
     .description('end a key; servers notice within seconds')
@@ -117,5 +124,14 @@ export function keysCommand(): Command {
         say(`key ${id} is revoked`);
       }),
     );
+}
+
+/** Write keys identify a site to the gateway; read keys ask the query API. */
+export function keysCommand(): Command {
+  const command = new Command('keys').description('write keys (pk_…, public) and read keys (sk_…, secret)');
+  addCreate(command);
+  addList(command);
+  addRotate(command);
+  addRevoke(command);
   return command;
 }
