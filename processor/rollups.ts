@@ -77,10 +77,16 @@ export function rollupRows(outputs: readonly Output[]): RollupRows {
   for (const output of outputs) {
     if (output.kind !== 'sealed') continue;
     const { part } = output;
-    for (const scope of part.video === '' ? (['site'] as const) : (['site', 'video'] as const)) {
-      addHourly(hourly, part, scope);
-      addDaily(daily, part, scope, '', '');
-      for (const dimension of ROLLUP_DIMENSIONS) addDaily(daily, part, scope, dimension, dimensionValue(part.context, dimension));
+    const site = text(part.site);
+    const watchClass = watchClassOf(part.totalWatchMs);
+    const values = ROLLUP_DIMENSIONS.map((dimension) => dimensionValue(part.context, dimension));
+    for (const scope of part.video === '' ? SITE_ONLY : BOTH_SCOPES) {
+      const place: Place = { site, scope, video: scope === 'site' ? '' : text(part.video), watchClass };
+      const prefix = `${site}\0${scope}\0${place.video}\0`;
+      addHourly(hourly, prefix, place, part);
+      addDaily(daily, prefix, place, part, '', '');
+      for (let i = 0; i < ROLLUP_DIMENSIONS.length; i++)
+        addDaily(daily, prefix, place, part, ROLLUP_DIMENSIONS[i] as string, values[i] as string);
     }
     if (part.video !== '') addEngagement(engagement, part);
   }
@@ -90,34 +96,34 @@ export function rollupRows(outputs: readonly Output[]): RollupRows {
 /** Days since 1970-01-01, UTC. */
 const dayOf = (ms: number): number => Math.floor(ms / DAY_MS);
 
-/** Joined by a character that sorts below every other: the order of the keys is the order of their fields. */
-const keyOf = (...fields: (string | number)[]): string => fields.join('\0');
+// Fields of a key are joined by a character that sorts below every other: the order of the keys is the order of their fields.
+
+const SITE_ONLY = ['site'] as const;
+const BOTH_SCOPES = ['site', 'video'] as const;
+
+type Place = { site: string; scope: 'site' | 'video'; video: string; watchClass: number };
 
 function inKeyOrder<T>(rows: Map<string, T>): T[] {
   return [...rows].sort(([a], [b]) => (a < b ? -1 : 1)).map(([, row]) => row);
 }
 
-function addDaily(rows: Map<string, DailyRow>, part: SessionPart, scope: 'site' | 'video', dimension: string, value: string): void {
-  const watchClass = watchClassOf(part.totalWatchMs);
-  const video = scope === 'site' ? '' : text(part.video);
+function addDaily(rows: Map<string, DailyRow>, prefix: string, place: Place, part: SessionPart, dimension: string, value: string): void {
   const day = dayOf(part.startedAt);
-  const key = keyOf(part.site, scope, video, dimension, day, value, watchClass);
+  const key = `${prefix}${dimension}\0${day}\0${value}\0${place.watchClass}`;
   let row = rows.get(key);
   if (row === undefined) {
-    row = { site: text(part.site), scope, video, dimension, day, value, watchClass, counts: noCounts(), startup: [] };
+    row = { ...place, dimension, day, value, counts: noCounts(), startup: [] };
     rows.set(key, row);
   }
   addCounts(row, part);
 }
 
-function addHourly(rows: Map<string, HourlyRow>, part: SessionPart, scope: 'site' | 'video'): void {
-  const watchClass = watchClassOf(part.totalWatchMs);
-  const video = scope === 'site' ? '' : text(part.video);
+function addHourly(rows: Map<string, HourlyRow>, prefix: string, place: Place, part: SessionPart): void {
   const hour = Math.floor(part.startedAt / HOUR_MS) * HOUR_MS;
-  const key = keyOf(part.site, scope, video, hour, watchClass);
+  const key = `${prefix}${hour}\0${place.watchClass}`;
   let row = rows.get(key);
   if (row === undefined) {
-    row = { site: text(part.site), scope, video, hour, watchClass, counts: noCounts(), startup: [] };
+    row = { ...place, hour, counts: noCounts(), startup: [] };
     rows.set(key, row);
   }
   addCounts(row, part);
@@ -153,7 +159,7 @@ function addCounts(row: { counts: Counts; startup: number[] }, part: SessionPart
 function addEngagement(rows: Map<string, EngagementRow>, part: SessionPart): void {
   const day = dayOf(part.startedAt);
   const durationMs = Math.max(0, part.context.durationMs);
-  const key = keyOf(part.site, part.video, day, durationMs);
+  const key = `${part.site}\0${part.video}\0${day}\0${durationMs}`;
   let row = rows.get(key);
   if (row === undefined) {
     const cells = (): number[] => new Array<number>(ENGAGEMENT_RANGES + 1).fill(0);

@@ -33,8 +33,8 @@ export type TestLog = {
 };
 
 /** An empty log whose append times are given, so that every run over it is the same. */
-export function createTestLog(partitions = 2): TestLog {
-  const log = createMemoryLog({ partitions, clock: systemClock, batchRecordsMax: 7 });
+export function createTestLog(partitions = 2, batchRecordsMax = 7): TestLog {
+  const log = createMemoryLog({ partitions, clock: systemClock, batchRecordsMax });
   const codec = testCodec();
   const all = (afterMs: number, value: Buffer): void => {
     for (let partition = 0; partition < partitions; partition++)
