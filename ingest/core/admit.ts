@@ -2,7 +2,7 @@
 // time (place, device, source) is decided here and frozen into the record (D11); raw address and user agent end here.
 import type { Beacon, BeaconContext } from '../../schemas/beacon.ts';
 import { NO_PAGE, type Page } from './campaign.ts';
-import { type Client, NO_CLIENT } from './device.ts';
+import { browserNamed, type Client, deviceNamed, NO_CLIENT, platformNamed } from './device.ts';
 import type { Draft } from './draft.ts';
 import { NO_PLACE, type Place } from './place.ts';
 import type { Referrer } from './referrer.ts';
@@ -102,11 +102,11 @@ function placeViewer(context: BeaconContext, { lookups, address }: Given): void 
   context.region = place.region;
 }
 
-function classifyClient(context: BeaconContext, { lookups, userAgent }: Given): void {
+function classifyClient(context: BeaconContext, { draft, lookups, userAgent }: Given): void {
   const client = userAgent === '' ? NO_CLIENT : lookups.client(userAgent);
-  context.browser = client.browser;
-  context.platform = client.platform;
-  context.device = client.device;
+  context.browser = browserNamed(draft.context.browser) || client.browser;
+  context.platform = platformNamed(draft.context.platform) || client.platform;
+  context.device = deviceNamed(draft.context.device) || client.device;
   context.bot = client.bot;
 }
 

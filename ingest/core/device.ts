@@ -61,3 +61,12 @@ function nameOf(name: string | undefined, folded: Readonly<Record<string, string
   if (name === undefined) return '';
   return folded[name] ?? textOf(name, 64);
 }
+
+/** A browser as a player names it, in our words; '' stays ''. */
+export const browserNamed = (name: string): string => (name === '' ? '' : nameOf(name, BROWSERS));
+
+/** An operating system as a player names it, in our words. */
+export const platformNamed = (name: string): string => (name === '' ? '' : nameOf(name, PLATFORMS));
+
+/** A device class as a player names it, in our words; classes we do not know stay as they are. */
+export const deviceNamed = (name: string): string => DEVICES[name] ?? textOf(name, 64);

@@ -34,6 +34,10 @@ export type DraftContext = {
   /** Where a protocol reports them for somebody else (server-side calls): used for look-ups only. */
   userAgent: string;
   address: string;
+  /** What the player's own reading of its user agent says, where the protocol sends that: it wins over ours. '' = not said. */
+  browser: string;
+  platform: string;
+  device: string;
 };
 
 /** One beacon as understood by a protocol's parser: the events of one session from one request. */
@@ -66,6 +70,9 @@ export const NO_DRAFT_CONTEXT: Readonly<DraftContext> = Object.freeze({
   person: '',
   userAgent: '',
   address: '',
+  browser: '',
+  platform: '',
+  device: '',
 });
 
 /** Input that was not understood, with the JSON pointer relative to its beacon and what to do about it. */
