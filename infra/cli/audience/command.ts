@@ -66,6 +66,8 @@ async function simulate(options: SimulateOptions): Promise<void> {
   const onSignal = (): void => stop.abort();
   process.once('SIGINT', onSignal);
   process.once('SIGTERM', onSignal);
+  // Started by a parent with a channel to us: when that is gone, nobody watches any more.
+  process.once('disconnect', onSignal);
   const cancel = options.duration === undefined ? () => {} : systemScheduler.after(options.duration * 1000, () => stop.abort());
   try {
     if (options.viewers === undefined) await endless(options, { endpoint, key }, stop.signal);
@@ -74,6 +76,7 @@ async function simulate(options: SimulateOptions): Promise<void> {
     cancel();
     process.off('SIGINT', onSignal);
     process.off('SIGTERM', onSignal);
+    process.off('disconnect', onSignal);
   }
 }
 
@@ -130,7 +133,7 @@ function showProgress(text: () => string): () => void {
   let seconds = 0;
   const cancel = systemScheduler.every(PROGRESS_MS, () => {
     if (terminal) process.stderr.write(`\r${text()}\u001b[K`);
-    else if (++seconds % 10 === 0) process.stderr.write(`${text()}\n`);
+    else if (++seconds % 60 === 0) process.stderr.write(`${text()}\n`);
   });
   return () => {
     cancel();

@@ -76,24 +76,33 @@ function createGate(limit: number): { enter(): Promise<void>; leave(): void } {
   };
 }
 
+/** Sleep that can be cut short for all who sleep. */
+function createSleep(scheduler: Scheduler): { sleep(ms: number): Promise<void>; wakeAll(): void } {
+  const sleepers = new Set<() => void>();
+  return {
+    sleep: (ms) =>
+      new Promise((resolve) => {
+        const wake = (): void => {
+          cancel();
+          sleepers.delete(wake);
+          resolve();
+        };
+        const cancel = scheduler.after(ms, wake);
+        sleepers.add(wake);
+      }),
+    wakeAll() {
+      for (const wake of [...sleepers]) wake();
+    },
+  };
+}
+
 /** A driver for one gateway and one write key. */
 export function createDriver(deps: { scheduler: Scheduler }, options: DriverOptions): Driver {
   const { scheduler } = deps;
   const gate = createGate(options.inFlightMax ?? IN_FLIGHT_MAX);
   const counts: DriverCounts = { requests: 0, accepted: 0, refused: 0, unknown: 0, events: 0, retries: 0 };
   let stopped = false;
-  const sleepers = new Set<() => void>();
-  /** Sleeps, but no longer than until `stop`. */
-  const sleep = (ms: number): Promise<void> =>
-    new Promise((resolve) => {
-      const wake = (): void => {
-        cancel();
-        sleepers.delete(wake);
-        resolve();
-      };
-      const cancel = scheduler.after(ms, wake);
-      sleepers.add(wake);
-    });
+  const { sleep, wakeAll } = createSleep(scheduler);
 
   const send = async (viewer: Viewer, beacons: readonly WireBeacon[]): Promise<SendRecord> => {
     const body = JSON.stringify(beacons.map((beacon) => ({ key: options.key, ...beacon })));
@@ -151,7 +160,7 @@ export function createDriver(deps: { scheduler: Scheduler }, options: DriverOpti
     counts: () => ({ ...counts }),
     stop() {
       stopped = true;
-      for (const wake of [...sleepers]) wake();
+      wakeAll();
     },
   };
 }
