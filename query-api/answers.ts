@@ -2,7 +2,6 @@
 // and every route and dialect asks through it.
 
 import { codeOf } from '../infra/runtime/errors.ts';
-import type { Clock } from '../infra/runtime/ports.ts';
 import type { ReadPool } from '../infra/runtime/postgres.ts';
 import { ENGAGEMENT_RANGES } from '../schemas/rollup.ts';
 import { type CurvePoint, curveOf, defaultResolutionMs, equalRanges, RANGES_MAX, type Ranges, rangesBySize } from './core/curve.ts';
@@ -34,7 +33,6 @@ export type Answers = ReturnType<typeof createAnswers>;
 
 export type AnswersDeps = {
   pool: Pick<ReadPool, 'query'>;
-  clock: Clock;
   monotonicMs: () => number;
   metrics: QueryMetrics;
   partitions: number;

@@ -36,7 +36,7 @@ const HEALTH_INTERVAL_MS = 5_000;
 export async function startQueryService(deps: QueryServiceDeps): Promise<QueryService> {
   const { config, readPool, adminPool, logger, clock, scheduler } = deps;
   const metrics = createQueryMetrics(deps.registry);
-  const shared = { clock, metrics, partitions: config.partitions, monotonicMs: () => scheduler.monotonicMs() };
+  const shared = { metrics, partitions: config.partitions, monotonicMs: () => scheduler.monotonicMs() };
   const answers = createAnswers({ ...shared, pool: readPool });
   const app = createApp({
     services: {

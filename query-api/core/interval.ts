@@ -22,6 +22,10 @@ export const RANGE_DEFAULT_DAYS = 30;
 /** Longest range of one question, ms (about 20 years). */
 export const RANGE_MS_MAX = 7_310 * DAY_MS;
 
+/** Instants that can be asked about: 1970 to 2200. Nothing was or will be played outside, and the database has no year 0. */
+export const INSTANT_MS_MIN = 0;
+export const INSTANT_MS_MAX = 7_258_118_400_000;
+
 /** A half-open stretch of time, epoch ms. */
 export type TimeRange = { readonly fromMs: number; readonly toMs: number };
 

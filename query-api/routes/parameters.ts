@@ -3,7 +3,17 @@ import { z } from 'zod';
 import { isTimezone } from '../core/civil.ts';
 import { CURSOR_CHARS_MAX } from '../core/cursor.ts';
 import { DIMENSIONS, type Dimension, type Filter, parseDimension, parseFilter } from '../core/filter.ts';
-import { BUCKETS_MAX, bucketsOf, completeRange, GRANULARITIES, parseBoundary, RANGE_MS_MAX, type TimeRange } from '../core/interval.ts';
+import {
+  BUCKETS_MAX,
+  bucketsOf,
+  completeRange,
+  GRANULARITIES,
+  INSTANT_MS_MAX,
+  INSTANT_MS_MIN,
+  parseBoundary,
+  RANGE_MS_MAX,
+  type TimeRange,
+} from '../core/interval.ts';
 import { type Question, STATES } from '../core/question.ts';
 import { ProblemError, wrong } from '../problem.ts';
 import type { RangeEcho } from './route.ts';
@@ -82,6 +92,7 @@ export function rangeOf(input: RangeInput, nowMs: number): TimeRange {
     const ms = parseBoundary(given, input.timezone);
     if (ms === undefined)
       throw wrong(`/${name}`, 'must be a date (2026-11-22) or an ISO 8601 instant with its offset (2026-11-22T10:00:00Z)');
+    if (ms < INSTANT_MS_MIN || ms > INSTANT_MS_MAX) throw wrong(`/${name}`, 'must lie between 1970 and 2200');
     return ms;
   };
   const range = completeRange({ fromMs: boundary('from'), toMs: boundary('to') }, nowMs, input.timezone);

@@ -491,6 +491,68 @@ VALUES ($1, 1, gen_random_uuid(), 10, 10, 1, '\\x00', $2, $3)`,
     }
   });
 
+  it('answers anything that can be typed with an answer or a problem, never with a fault (API4, Q3)', async () => {
+    const names = [
+      'from',
+      'to',
+      'timezone',
+      'granularity',
+      'video',
+      'filter',
+      'groupBy',
+      'minWatchMs',
+      'state',
+      'limit',
+      'cursor',
+      'ranges',
+      'resolutionMs',
+      'name',
+    ];
+    const value = fc.oneof(
+      fc.string({ unit: 'binary', maxLength: 30 }),
+      fc.constantFrom(
+        "'; DROP TABLE keys; --",
+        '0000-01-01',
+        '9999-12-31',
+        '2025-11-24',
+        '1970-01-01',
+        'UTC',
+        'day',
+        '1e9',
+        '9007199254740993',
+        '-0',
+        '\0',
+        'video:',
+        '!video:x',
+        "meta.a'b:c",
+        'data.x',
+        '%',
+        '_',
+      ),
+      fc.constantFrom('country', 'video', 'page', 'meta.plan', 'all', 'week', 'Pacific/Apia', 'meta.plan:free'),
+    );
+    const paths = fc.constantFrom(
+      'plays',
+      'engagement',
+      'sources',
+      'sessions',
+      'quality',
+      'visits',
+      'events',
+      'videos',
+      'sessions/s1',
+      'sessions/s1/events',
+    );
+    await fc.assert(
+      fc.asyncProperty(paths, fc.array(fc.tuple(fc.constantFrom(...names), value), { maxLength: 4 }), async (path, given) => {
+        const query = given.map(([name, text]) => `${name}=${encodeURIComponent(text)}`).join('&');
+        const { status, text } = await server.ask(`/v1/${path}?${query}`);
+        assert.ok(status === 200 || status === 400 || status === 404, `${status} ${text}`);
+      }),
+      { numRuns: 400 },
+    );
+  });
+
   it('refuses a cursor of another question', async () => {
     const { body } = await server.ask(`/v1/sessions?${RANGE}&limit=1`);
     assert.equal((await server.ask(`/v1/sessions?${RANGE}&limit=1&filter=country:NL&cursor=${body.next}`)).status, 400);

@@ -4,7 +4,7 @@ import assert from 'node:assert/strict';
 import { after, before, describe, it } from 'node:test';
 import fc from 'fast-check';
 import { Registry } from 'prom-client';
-import { systemClock, systemScheduler } from '../../infra/runtime/clock.ts';
+import { systemScheduler } from '../../infra/runtime/clock.ts';
 import type { Database, DatabaseConnection } from '../../infra/runtime/ports.ts';
 import { createDatabase, createReadPool, type ReadPool } from '../../infra/runtime/postgres.ts';
 import { type Answers, createAnswers } from '../../query-api/answers.ts';
@@ -91,7 +91,6 @@ describe('query planner', { timeout: 300_000 }, () => {
     pool = createReadPool({ url: database.url, applicationName: 'test', poolSize: 2, statementTimeoutMs: 20_000 });
     answers = createAnswers({
       pool,
-      clock: systemClock,
       monotonicMs: () => systemScheduler.monotonicMs(),
       metrics: createQueryMetrics(new Registry()),
       partitions: 4,

@@ -4,7 +4,7 @@ import assert from 'node:assert/strict';
 import { after, before, describe, it } from 'node:test';
 import fc from 'fast-check';
 import { Registry } from 'prom-client';
-import { systemClock, systemScheduler } from '../../infra/runtime/clock.ts';
+import { systemScheduler } from '../../infra/runtime/clock.ts';
 import type { Database, DatabaseConnection } from '../../infra/runtime/ports.ts';
 import { createDatabase, createReadPool, type ReadPool } from '../../infra/runtime/postgres.ts';
 import { type Answers, createAnswers } from '../../query-api/answers.ts';
@@ -89,7 +89,6 @@ describe('TimescaleDB', { timeout: 300_000 }, () => {
     const answersOf = (source: Pick<ReadPool, 'query'>): Answers =>
       createAnswers({
         pool: source,
-        clock: systemClock,
         monotonicMs: () => systemScheduler.monotonicMs(),
         metrics: createQueryMetrics(new Registry()),
         partitions: 4,
