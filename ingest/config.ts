@@ -79,7 +79,13 @@ export const ingestConfigSpec = {
     env: 'PLAYHEAD_INGEST_KEYS_REFRESH_MS',
     schema: rule.integer(100, 600_000),
     default: '2000',
-    description: 'How often write keys are read: how long a revoked key may go on working',
+    description: 'How often write keys and site aliases are read: how long a revoked key may go on working',
+  }),
+  defaultSite: setting({
+    env: 'PLAYHEAD_DEFAULT_SITE',
+    schema: rule.text(),
+    default: '',
+    description: 'Site of requests of foreign protocols that name no key, no known identifier and no known host; empty = they are refused',
   }),
   prefixPerSecond: setting({
     env: 'PLAYHEAD_INGEST_PREFIX_REQUESTS_PER_SECOND',

@@ -8,8 +8,9 @@ import type { Clock, Scheduler } from '../infra/runtime/ports.ts';
 import { readBody } from './body.ts';
 import { addressPrefix, clientAddress } from './core/place.ts';
 import type { Door, DoorReply, DoorRequest, Route } from './doors/door.ts';
+import { type Failure, failure, problemOf } from './doors/failure.ts';
 import type { IngestMetrics } from './metrics.ts';
-import { problemReply, rateHeaders, traceIdOf } from './problem.ts';
+import { rateHeaders, traceIdOf } from './problem.ts';
 import type { RateLimiter } from './rate-limit.ts';
 
 export type FrontDeps = {
@@ -32,6 +33,7 @@ type Target = { path: string; query: string; prefixKey: string };
 const KEY_PREFIX = /^\/k\/([^/]{1,128})(?=\/)/;
 const PREFLIGHT_MAX_AGE_SECONDS = '7200';
 const METHODS = 'GET, POST, PUT, OPTIONS';
+const FAULT_RETRY_SECONDS = 2;
 const EXPOSED = 'Retry-After, RateLimit-Limit, RateLimit-Remaining, RateLimit-Reset';
 
 /** The request listener of the ingest server. */
@@ -42,27 +44,45 @@ export function createFront(deps: FrontDeps): Handler {
     const claimed = routes.claims(target.path);
     if (!claimed) return deps.next(request, response);
     if (request.method === 'OPTIONS') return preflight(request, response);
-    const route = routes.find(request.method ?? '', target.path);
+    const found = routes.find(request, target);
     // A path that is ours with a method that is not: Express words the 405.
-    if (route === undefined) return deps.next(request, response);
-    void serve(deps, { request, response, route, target });
+    if (found === undefined) return deps.next(request, response);
+    void serve(deps, { request, response, ...found, target });
   };
 }
 
-function routeTable(doors: readonly Door[]): { claims(path: string): boolean; find(method: string, path: string): Route | undefined } {
-  const exact = new Map<string, Route>();
+type Place = { door: Door; route: Route };
+type RouteTable = { claims(path: string): boolean; find(request: IncomingMessage, target: Target): Place | undefined };
+
+/** Where each path leads. Two routes of the same method and path are a mistake unless they select. @throws Error for such a mistake. */
+function routeTable(doors: readonly Door[]): RouteTable {
+  const exact = new Map<string, Place[]>();
   const paths = new Set<string>();
-  const patterns: Route[] = [];
-  for (const route of doors.flatMap((door) => door.routes)) {
-    if (typeof route.path === 'string') {
-      exact.set(`${route.method} ${route.path}`, route);
+  const patterns: Place[] = [];
+  for (const door of doors) {
+    for (const route of door.routes) {
+      if (typeof route.path !== 'string') {
+        patterns.push({ door, route });
+        continue;
+      }
+      const name = `${route.method} ${route.path}`;
+      const places = exact.get(name) ?? [];
+      if (places.some((other) => other.route.select === undefined))
+        throw new Error(`two doors claim ${name}: ${door.protocol} cannot have it`);
+      exact.set(name, [...places, { door, route }]);
       paths.add(route.path);
-    } else patterns.push(route);
+    }
   }
-  const matches = (route: Route, path: string): boolean => (route.path as RegExp).test(path);
+  const matches = ({ route }: Place, path: string): boolean => (route.path as RegExp).test(path);
   return {
-    claims: (path) => paths.has(path) || patterns.some((route) => matches(route, path)),
-    find: (method, path) => exact.get(`${method} ${path}`) ?? patterns.find((route) => route.method === method && matches(route, path)),
+    claims: (path) => paths.has(path) || patterns.some((place) => matches(place, path)),
+    find({ method, headers }, { path, query }) {
+      const places = exact.get(`${method} ${path}`) ?? patterns.filter((place) => place.route.method === method && matches(place, path));
+      const [only] = places;
+      if (only === undefined || (places.length === 1 && only.route.select === undefined)) return only;
+      const facts = { headers, query: new URLSearchParams(query) };
+      return places.find(({ route }) => route.select?.(facts) ?? true);
+    },
   };
 }
 
@@ -72,7 +92,17 @@ function targetOf(url: string): Target {
   const query = mark < 0 ? '' : url.slice(mark + 1);
   const prefix = whole.startsWith('/k/') ? KEY_PREFIX.exec(whole) : null;
   if (prefix === null) return { path: whole, query, prefixKey: '' };
-  return { path: whole.slice(prefix[0].length), query, prefixKey: prefix[1] as string };
+  return { path: whole.slice(prefix[0].length), query, prefixKey: decoded(prefix[1] as string) };
+}
+
+/** Keys made elsewhere may hold `/`, `+` and `=`, which stand percent-encoded in a path. */
+function decoded(text: string): string {
+  if (!text.includes('%')) return text;
+  try {
+    return decodeURIComponent(text);
+  } catch {
+    return text;
+  }
 }
 
 /** Allowed for any origin: which key a request names is known only when it comes, and the key decides then. */
@@ -98,7 +128,7 @@ function corsHeaders(origin: string): Record<string, string> {
   };
 }
 
-type Exchange = { request: IncomingMessage; response: ServerResponse; route: Route; target: Target };
+type Exchange = { request: IncomingMessage; response: ServerResponse; door: Door; route: Route; target: Target };
 
 async function serve(deps: FrontDeps, exchange: Exchange): Promise<void> {
   const startedAt = deps.scheduler.monotonicMs();
@@ -111,15 +141,12 @@ async function serve(deps: FrontDeps, exchange: Exchange): Promise<void> {
   });
   let reply: DoorReply | undefined;
   try {
-    reply = overRate(deps, doorRequest) ?? (await exchange.route.handle(doorRequest));
+    reply = overRate(deps, exchange.door, doorRequest) ?? (await exchange.route.handle(doorRequest));
   } catch (thrown) {
     const traceId = traceIdOf(request.headers['traceparent'], deps.scheduler.uuid);
     deps.logger.error({ err: toError(thrown), traceId }, 'a request failed inside the gateway');
-    reply = problemReply('internal', {
-      detail: 'The gateway failed. Send again with the same sequence numbers.',
-      traceId,
-      headers: { 'retry-after': '2' },
-    });
+    const failed = failure('internal', 'The gateway failed. Send again with the same sequence numbers.', FAULT_RETRY_SECONDS);
+    reply = word(exchange.door, failed, traceId);
   }
   if (reply === undefined) return;
   send(deps, exchange, doorRequest.origin, reply);
@@ -149,17 +176,17 @@ function describe(deps: FrontDeps, { request, target }: Exchange, body: DoorRequ
   };
 }
 
-function overRate(deps: FrontDeps, request: DoorRequest): DoorReply | undefined {
+const word = (door: Door, failed: Failure, traceId: string): DoorReply => door.word?.(failed) ?? problemOf(failed, traceId);
+
+function overRate(deps: FrontDeps, door: Door, request: DoorRequest): DoorReply | undefined {
   const { prefixPerSecond, prefixBurst } = deps.settings;
   const decision = deps.prefixLimiter.take(addressPrefix(request.address), { perSecond: prefixPerSecond, burst: prefixBurst });
   if (decision.allowed) return undefined;
   deps.metrics.limitHit('prefix_rate');
   deps.metrics.beacons('dropped', 'prefix_rate', 1);
-  return problemReply('rate-limited', {
-    detail: `Your network may send ${prefixPerSecond} requests a second.`,
-    traceId: traceIdOf(request.headers['traceparent'], deps.scheduler.uuid),
-    headers: rateHeaders(decision),
-  });
+  const headers = rateHeaders(decision);
+  const failed = failure('rate-limited', `Your network may send ${prefixPerSecond} requests a second.`, Number(headers['retry-after']));
+  return word(door, { ...failed, headers }, traceIdOf(request.headers['traceparent'], deps.scheduler.uuid));
 }
 
 /** Headers of every answer, flat as writeHead takes them fastest. */

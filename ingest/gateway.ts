@@ -10,9 +10,9 @@ import type { HealthReport } from '../infra/runtime/metrics.ts';
 import type { Clock, LogWriter, Scheduler, Statement } from '../infra/runtime/ports.ts';
 import type { Codec } from '../schemas/codec.ts';
 import { createApp, type SdkFiles } from './app.ts';
-import { type Collector, createCollector } from './collect.ts';
+import { createCollector } from './collect.ts';
 import type { ingestConfigSpec } from './config.ts';
-import type { Door } from './doors/door.ts';
+import type { Door, DoorDeps } from './doors/door.ts';
 import { createNativeDoor } from './doors/native.ts';
 import { createLookups, hashId, openPlaces, openReferrers } from './enrichment.ts';
 import { createFront } from './front.ts';
@@ -21,6 +21,7 @@ import { createIngestMetrics, type IngestMetrics } from './metrics.ts';
 import { Publisher } from './publisher.ts';
 import { createRateLimiter } from './rate-limit.ts';
 import { startSalts } from './salts.ts';
+import { type Sites, startSites } from './sites.ts';
 import { startTicks } from './ticks.ts';
 
 export type IngestConfig = ConfigOf<typeof ingestConfigSpec>;
@@ -68,12 +69,21 @@ export async function startGateway(deps: GatewayDeps): Promise<Gateway> {
     keysAgeMs: () => late.keys?.ageMs() ?? 0,
   });
   const keys = startKeys({ query: deps.query, scheduler, refreshIntervalMs: config.keysRefreshMs, logger, onRefresh: metrics.keysRefresh });
+  const sites = startSites({
+    query: deps.query,
+    keys,
+    scheduler,
+    refreshIntervalMs: config.keysRefreshMs,
+    defaultSite: config.defaultSite,
+    trustedHops: config.trustedHops,
+    logger,
+  });
   const salts = startSalts({ query: deps.query, clock: deps.clock, scheduler, refreshIntervalMs: SALTS_REFRESH_MS, logger });
   const publisher = createPublisher(deps, metrics);
   late.keys = keys;
   late.publisher = publisher;
   const topic = watchTopic(deps);
-  const health = (): HealthReport => healthOf({ writerReady: deps.writer.ready(), keys, topicChecked: topic.checked(), stopping });
+  const health = (): HealthReport => healthOf({ writerReady: deps.writer.ready(), keys, sites, topicChecked: topic.checked(), stopping });
   const lookups = createLookups({ places: openPlaces({ path: config.placesPath, logger }), referrers: openReferrers({ logger }), salts });
   const collector = createCollector({
     keys,
@@ -91,7 +101,7 @@ export async function startGateway(deps: GatewayDeps): Promise<Gateway> {
     },
   });
   const server = createIngestServer(deps, {
-    doors: createDoors({ collector, metrics, scheduler }),
+    doors: createDoors({ collector, sites, metrics, hashId, uuid: scheduler.uuid }),
     metrics,
     health,
     stopping: () => stopping,
@@ -111,6 +121,7 @@ export async function startGateway(deps: GatewayDeps): Promise<Gateway> {
     async stop() {
       stopping = true;
       keys.stop();
+      sites.stop();
       salts.stop();
       topic.stop();
       // In this order: no new requests, answers for those inside (their records are still sent), then the rest of the buffer.
@@ -123,9 +134,9 @@ export async function startGateway(deps: GatewayDeps): Promise<Gateway> {
   };
 }
 
-/** Every protocol the gateway speaks. */
-function createDoors(deps: { collector: Collector; metrics: IngestMetrics; scheduler: Scheduler }): readonly Door[] {
-  return [createNativeDoor({ collector: deps.collector, metrics: deps.metrics, hashId, uuid: deps.scheduler.uuid })];
+/** Every protocol the gateway speaks. Where two share a path their order counts (Route.select). */
+function createDoors(deps: DoorDeps): readonly Door[] {
+  return [createNativeDoor(deps)];
 }
 
 function createPublisher(deps: GatewayDeps, metrics: IngestMetrics): Publisher {
@@ -201,12 +212,13 @@ function watchTopic(deps: GatewayDeps): { checked(): boolean; stop(): void } {
   };
 }
 
-function healthOf(state: { writerReady: boolean; keys: Keys; topicChecked: boolean; stopping: boolean }): HealthReport {
-  const { keys } = state;
+function healthOf(state: { writerReady: boolean; keys: Keys; sites: Sites; topicChecked: boolean; stopping: boolean }): HealthReport {
+  const { keys, sites } = state;
   const checks: HealthReport['checks'] = {
     log: { ok: state.writerReady, detail: state.writerReady ? 'can be written' : 'no connection to Kafka' },
     topic: { ok: state.topicChecked, detail: state.topicChecked ? 'fits' : 'not checked yet' },
     keys: { ok: keys.loaded(), detail: keys.loaded() ? `read ${Math.round(keys.ageMs() / 1000)} s ago` : 'not read yet' },
+    aliases: { ok: sites.loaded(), detail: sites.loaded() ? 'read' : 'not read yet' },
     running: { ok: !state.stopping, detail: state.stopping ? 'stopping' : 'taking beacons' },
   };
   return { alive: true, ready: Object.values(checks).every((check) => check.ok), checks };

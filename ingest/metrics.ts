@@ -12,6 +12,8 @@ export type IngestMetrics = {
   body(status: number, bytes: number): void;
   limitHit(limit: LimitName): void;
   ignoredFields(count: number): void;
+  /** What real clients get wrong and a door puts right or leaves out, by name: `clock_clamped`, `epas_no_session` ... */
+  oddity(protocol: string, kind: string, count: number): void;
   ticks(outcome: 'appended' | 'failed' | 'skipped', count: number): void;
   keysRefresh(outcome: 'refreshed' | 'failed', keys: number): void;
   batch(records: number, bytes: number): void;
@@ -43,6 +45,10 @@ export function createIngestMetrics(
   const limits = counter('limit_hits_total', 'Times a limit was reached', ['limit']);
   for (const limit of LIMIT_NAMES) limits.inc({ limit }, 0);
   const ignored = counter('ignored_fields_total', 'Unknown or unusable fields that were left out');
+  const oddities = counter('oddities_total', 'What clients of foreign protocols got wrong and the door put right or left out', [
+    'protocol',
+    'kind',
+  ]);
   const ticks = counter('ticks_total', 'Ticks by outcome, one per partition and interval', ['outcome']);
   const refreshes = counter('keys_refreshes_total', 'Reads of the write keys by outcome', ['outcome']);
   const duration = new Histogram({
@@ -85,6 +91,9 @@ export function createIngestMetrics(
     body: (status, size) => sizes[Math.floor(status / 100) - 1]?.observe(size),
     limitHit: (limit) => limits.inc({ limit }),
     ignoredFields: (count) => ignored.inc(count),
+    oddity(protocol, kind, count) {
+      if (count > 0) oddities.inc({ protocol, kind }, count);
+    },
     ticks: (outcome, count) => ticks.inc({ outcome }, count),
     keysRefresh(outcome, known) {
       refreshes.inc({ outcome });

@@ -1,6 +1,7 @@
-// `playhead sites list | create | viewer-keys`
+// `playhead sites list | create | viewer-keys | alias | door`
 import { Argument, Command } from 'commander';
 import { PlayheadError } from '../runtime/errors.ts';
+import { aliasCommand, doorCommand } from './aliases-command.ts';
 import { say, table, withDatabase } from './context.ts';
 import { createSite } from './keys.ts';
 import { siteList } from './sql/site-list.ts';
@@ -50,5 +51,7 @@ export function sitesCommand(): Command {
         say(`viewer keys of ${site} are ${state}`);
       }),
     );
+  command.addCommand(aliasCommand());
+  command.addCommand(doorCommand());
   return command;
 }

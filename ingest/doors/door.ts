@@ -3,6 +3,10 @@
 // path prefix of keys, the client's address and the limit per network before a door is asked.
 import type { IncomingHttpHeaders } from 'node:http';
 import type { BodyResult } from '../body.ts';
+import type { Collector } from '../collect.ts';
+import type { IngestMetrics } from '../metrics.ts';
+import type { Sites } from '../sites.ts';
+import type { Failure } from './failure.ts';
 
 /** One request as a door sees it. */
 export type DoorRequest = {
@@ -38,6 +42,27 @@ export type Route = {
   method: 'GET' | 'POST' | 'PUT';
   path: string | RegExp;
   handle(request: DoorRequest): Promise<DoorReply | undefined>;
+  /**
+   * For a path that two protocols share (protocols.md 0.5): told apart by headers and query alone, the first route in the order of
+   * `createDoors` that says yes takes the request; without it a route takes all.
+   */
+  select?: (request: Pick<DoorRequest, 'headers' | 'query'>) => boolean;
 };
 
-export type Door = { protocol: string; routes: readonly Route[] };
+export type Door = {
+  protocol: string;
+  /** Strict: `/batch` and `/batch/` are two paths. No two doors may have the same method and path: see `select` for shared ones. */
+  routes: readonly Route[];
+  /** Words what fails before or beside the door (limit per network, a fault of ours) as its clients expect; default: a problem. */
+  word?: (failure: Failure) => DoorReply;
+};
+
+/** What a door is built from. */
+export type DoorDeps = {
+  collector: Collector;
+  sites: Sites;
+  metrics: IngestMetrics;
+  /** 32 base64url characters for an id that does not fit the contract (draft.ts, sessionIdOf). */
+  hashId: (text: string) => string;
+  uuid: () => string;
+};

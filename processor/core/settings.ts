@@ -1,6 +1,8 @@
 // What the fold can be told: durations in log-active time and limits. Limits are per partition or smaller and never depend on the
 // machine, or ownership would change results (D33). Every limit has a counter of the same name in the state (V13).
 
+import { doorSetting } from './doors.ts';
+
 /** Settings of one partition's fold. Times in ms of log-active time; limits are counts. Source: design.md section 4. */
 export type FoldSettings = {
   /** Silence after which a session is sealed. */
@@ -98,13 +100,18 @@ export type ControlledValues = Record<ControlledSetting, number>;
 /** Where effective settings are looked for: `overrides` by site, then protocol, '' = every one. */
 export type SettingsSource = { settings: FoldSettings; overrides: Map<string, Map<string, ControlledValues>> };
 
-/** The value in force for a site and protocol: the most specific place that sets it, (site, protocol), then site, then protocol. */
+/**
+ * The value in force for a site and protocol: the most specific control record that sets it, (site, protocol), then site, then protocol,
+ * then all; else what the door sets, else the default.
+ */
 export function settingOf(source: SettingsSource, name: ControlledSetting, site: string, protocol: string): number {
-  if (source.overrides.size === 0) return source.settings[name];
+  const ofDoor = doorSetting(protocol, name);
+  const unless = ofDoor >= 0 ? ofDoor : source.settings[name];
+  if (source.overrides.size === 0) return unless;
   const ofSite = source.overrides.get(site);
   const ofAll = source.overrides.get('');
   for (const values of [ofSite?.get(protocol), ofSite?.get(''), ofAll?.get(protocol), ofAll?.get('')]) {
     if (values !== undefined && values[name] >= 0) return values[name];
   }
-  return source.settings[name];
+  return unless;
 }

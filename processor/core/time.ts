@@ -1,11 +1,10 @@
 // The clocks: log time of a partition (stream time, log-active time) and event time of a session (D12, D13, D15).
 import type { BeaconEvent } from '../../schemas/beacon.ts';
+import { backdateMaxMs } from './doors.ts';
 import type { BeaconSource, Session, State, VideoRecord } from './state.ts';
 
 /** An event further ahead of the gateway's clock than this was stamped by a wrong clock. Source: protocols.md 0.3. */
 export const CLOCK_AHEAD_MAX_MS = 600_000;
-/** An opening event older than this was stamped by a wrong clock. */
-export const CLOCK_BEHIND_MAX_MS = 86_400_000;
 /** A step back by less is disorder, by more the player's clock was set. */
 export const CLOCK_DISORDER_MAX_MS = 60_000;
 /** Instants outside [0, 2100-01-01) are not believed. */
@@ -30,7 +29,11 @@ export function anchorClock(source: BeaconSource, event: BeaconEvent): { started
   const stamp = stampOf(source, event);
   const clockShiftMs = source.baseAt >= 0 && source.sentAt >= 0 ? source.receivedAt - source.sentAt : 0;
   const startedAt = stamp + clockShiftMs;
-  if (startedAt <= source.receivedAt + CLOCK_AHEAD_MAX_MS && startedAt >= source.receivedAt - CLOCK_BEHIND_MAX_MS && startedAt >= 0) {
+  if (
+    startedAt <= source.receivedAt + CLOCK_AHEAD_MAX_MS &&
+    startedAt >= source.receivedAt - backdateMaxMs(source.protocol) &&
+    startedAt >= 0
+  ) {
     return { startedAt, clockShiftMs };
   }
   return { startedAt: source.receivedAt, clockShiftMs: source.receivedAt - stamp };
@@ -43,7 +46,8 @@ export const eventTime = (video: VideoRecord, source: BeaconSource, event: Beaco
 /** Event time at which a supplement opens: never before its session's start, and on a corrected clock if the client's went astray. */
 export function supplementTime(video: VideoRecord, source: BeaconSource, event: BeaconEvent): number {
   const at = eventTime(video, source, event);
-  if (at <= source.receivedAt + CLOCK_AHEAD_MAX_MS && at >= source.receivedAt - CLOCK_BEHIND_MAX_MS) return Math.max(at, video.startedAt);
+  if (at <= source.receivedAt + CLOCK_AHEAD_MAX_MS && at >= source.receivedAt - backdateMaxMs(source.protocol))
+    return Math.max(at, video.startedAt);
   if (source.baseAt >= 0) video.clockShiftMs += source.receivedAt - at;
   return Math.max(source.receivedAt, video.startedAt);
 }

@@ -28,6 +28,9 @@ export const PLAIN_KEY: KeyRow = {
   viewer_keys: false,
 };
 
+export type AliasRow = { protocol: string; foreign_id: string; site: string; settings: Record<string, unknown>; viewer_keys: boolean };
+export type SiteDoorRow = { site: string; protocol: string; settings: Record<string, unknown> };
+
 export type TestGateway = {
   url: string;
   gateway: Gateway;
@@ -36,6 +39,8 @@ export type TestGateway = {
   codec: Codec;
   /** Rows the key query answers with; change it and wait for a refresh. */
   keys: { rows: KeyRow[]; fails: boolean };
+  /** Likewise for site aliases and what sites want of doors. */
+  aliases: { rows: AliasRow[]; doors: SiteDoorRow[] };
   /** Lines that were logged. */
   lines: string[];
   /** What came into fail(). */
@@ -58,6 +63,8 @@ export type TestGateway = {
 export type TestGatewayOptions = {
   env?: Record<string, string>;
   keys?: KeyRow[];
+  aliases?: AliasRow[];
+  siteDoors?: SiteDoorRow[];
   wrapWriter?: (writer: LogWriter) => LogWriter;
   checkTopic?: () => Promise<void>;
 };
@@ -76,6 +83,7 @@ export async function startTestGateway(options: TestGatewayOptions = {}): Promis
   const log = createMemoryLog({ partitions: config.partitions, clock: systemClock });
   const codec = createCodec({ beacon: 1, tick: 2, control: 3, session: 4, snapshot: 5 });
   const keys = { rows: options.keys ?? [PLAIN_KEY], fails: false };
+  const aliases = { rows: options.aliases ?? [], doors: options.siteDoors ?? [] };
   const lines: string[] = [];
   const failures: Error[] = [];
   const registry = new Registry();
@@ -90,7 +98,7 @@ export async function startTestGateway(options: TestGatewayOptions = {}): Promis
     checkTopic: options.checkTopic ?? (async () => {}),
     codec,
     query: async <P extends readonly unknown[], R>(statement: Statement<P, R>, params: P) =>
-      answer(statement.name, params, { keys, salts }) as R[],
+      answer(statement.name, params, { keys, aliases, salts }) as R[],
     sdk: { iife: '/* iife */', esm: '/* esm */' },
     fail: (error) => void failures.push(error),
   });
@@ -103,6 +111,7 @@ export async function startTestGateway(options: TestGatewayOptions = {}): Promis
     log,
     codec,
     keys,
+    aliases,
     lines,
     failures,
     beacons: () =>
@@ -126,10 +135,18 @@ export async function startTestGateway(options: TestGatewayOptions = {}): Promis
   };
 }
 
-function answer(name: string, params: readonly unknown[], state: { keys: TestGateway['keys']; salts: Map<string, Buffer> }): unknown[] {
+type Tables = { keys: TestGateway['keys']; aliases: TestGateway['aliases']; salts: Map<string, Buffer> };
+
+function answer(name: string, params: readonly unknown[], state: Tables): unknown[] {
   if (name === 'select-write-keys') {
     if (state.keys.fails) throw new Error('the database is away');
     return state.keys.rows;
+  }
+  if (name === 'select-site-aliases') return state.aliases.rows;
+  if (name === 'select-site-doors') return state.aliases.doors;
+  if (name === 'select-sites') {
+    const sites = new Map([...state.keys.rows, ...state.aliases.rows].map(({ site, viewer_keys }) => [site, viewer_keys]));
+    return [...sites].map(([site, viewer_keys]) => ({ site, viewer_keys }));
   }
   if (name === 'insert-viewer-salt' && !state.salts.has(params[0] as string)) state.salts.set(params[0] as string, params[1] as Buffer);
   if (name === 'select-viewer-salts') return [...state.salts].map(([day, salt]) => ({ day, salt }));
