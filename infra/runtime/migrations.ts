@@ -8,7 +8,7 @@ import { readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { runner } from 'node-pg-migrate';
-import { messageOf, PlayheadError } from './errors.ts';
+import { codeOf, messageOf, PlayheadError } from './errors.ts';
 import type { Statement } from './ports.ts';
 import { createReadPool, type ReadPool } from './postgres.ts';
 
@@ -26,6 +26,8 @@ export const SQL_DIRECTORY: string = fileURLToPath(new URL('../sql', import.meta
 
 const MIGRATION_LOCK = 7_305_110_418;
 const STATEMENT_TIMEOUT_MS = 15_000;
+/** Codes of a connection that never came about: no server, no such name, wrong password, no such database. */
+const UNREACHABLE = new Set(['ECONNREFUSED', 'ENOTFOUND', 'ETIMEDOUT', 'EHOSTUNREACH', '28P01', '28000', '3D000']);
 const BREAKING = '--! breaking';
 
 const tableOf = (layer: Layer): string => `migrations_${layer.replace('-', '_')}`;
@@ -78,6 +80,13 @@ async function runLayer(layer: Layer, options: MigrateOptions): Promise<string[]
     });
     return ran.map(({ name }) => name);
   } catch (error) {
+    if (UNREACHABLE.has(codeOf(error))) {
+      throw new PlayheadError(
+        'ERR_DATABASE',
+        `The database cannot be reached (${messageOf(error)}): check DATABASE_URL and that the server runs.`,
+        { cause: error },
+      );
+    }
     throw new PlayheadError('ERR_MIGRATION', `Migrations of the ${layer} layer failed and were rolled back: ${messageOf(error)}`, {
       cause: error,
     });
