@@ -1,5 +1,6 @@
 // After a fault: everything comes to rest, then the ten invariants (reliability.md section 1). The oracle knows the audience, the log
 // and the definitions, and shares no code with the fold beyond schemas. I6 is checked by a second system that folds the log again.
+import { writeFileSync } from 'node:fs';
 import type { DeliveryPlan } from '../../infra/cli/audience/delivery.ts';
 import { observe } from '../../infra/cli/audience/observed.ts';
 import { systemScheduler } from '../../infra/runtime/clock.ts';
@@ -23,7 +24,8 @@ const RSS_MB_MAX = 512;
 const FILES_ABOVE_IDLE_MAX = { processor: 12, ingest: 512 };
 const SHOWN_MAX = 4;
 
-export type Rested = { highs: number[]; restMs: number };
+/** `late`: what was not at rest in time (I9). */
+export type Rested = { highs: number[]; restMs: number; late: Violation[] };
 
 const violation = (invariant: string, found: readonly string[]): Violation[] =>
   found.length === 0
@@ -78,19 +80,23 @@ async function ownersWrong(system: TestSystem): Promise<string[]> {
 }
 
 /**
- * Ends the gateways, so that nothing is added any more, has every session closed and waits until all of it is in the tables.
- * @throws where that takes longer than I9 allows.
+ * Ends the gateways, so that nothing is added any more, has every session closed and waits until all of it is in the tables; at most
+ * `limitMs`, by default as long as I9 allows.
  */
-export async function comeToRest(stage: Stage, sessionTimeoutMs: number): Promise<Rested> {
+export async function comeToRest(stage: Stage, sessionTimeoutMs: number, limitMs = sessionTimeoutMs + REST_MS): Promise<Rested> {
   const { system } = stage;
   const startedMs = systemScheduler.monotonicMs();
-  const deadline = startedMs + sessionTimeoutMs + REST_MS;
+  const deadline = startedMs + limitMs;
+  let late: Violation[] = [];
   for (const { instance } of system.instances('ingest')) await system.kill('ingest', 'SIGTERM', { instance });
   const reached = async (highs: readonly number[]): Promise<void> => {
     for (;;) {
       const wrong = [...(await behind(system.database, highs)), ...(await ownersWrong(system))];
       if (wrong.length === 0) return;
-      if (systemScheduler.monotonicMs() > deadline) throw new Error(`I9: ${wrong.join('; ')}`);
+      if (systemScheduler.monotonicMs() > deadline) {
+        late = violation('I9', wrong);
+        return;
+      }
       await systemScheduler.sleep(POLL_MS);
     }
   };
@@ -98,7 +104,7 @@ export async function comeToRest(stage: Stage, sessionTimeoutMs: number): Promis
   await system.closeAll();
   const highs = await highsOf(system);
   await reached(highs);
-  return { highs, restMs: systemScheduler.monotonicMs() - startedMs };
+  return { highs, restMs: systemScheduler.monotonicMs() - startedMs, late };
 }
 
 export type Checked = { violations: Violation[]; log: LogCopies };
@@ -126,7 +132,25 @@ export async function checkResult(stage: Stage, load: LoadResult, rested: Rested
         )
         .map(([key, each]) => [key, each.facts]),
     );
-    violations.push(...violation('I3', differences(expected, facts)));
+    const different = differences(expected, facts);
+    violations.push(...violation('I3', different));
+    if (different.length > 0) {
+      const session = (different[0] as string).split('/')[0] as string;
+      const plan = load.plans.find(({ viewing }) => viewing.viewer.session === session);
+      writeFileSync(
+        `/tmp/chaos-i3-${session}.json`,
+        JSON.stringify(
+          {
+            different: different.filter((d) => d.startsWith(session)),
+            plan,
+            keys: [...log.copies.keys()].filter((k) => k.startsWith(session)),
+            rows: [...stored].filter(([k]) => k.startsWith(session)).map(([, v]) => v.row),
+          },
+          null,
+          1,
+        ),
+      );
+    }
     const { rows } = await client.query(
       `SELECT session, sum(received)::int8 AS received, sum(late)::int8 AS late, array_agg(checksum) AS checksums FROM sessions WHERE site = $1 GROUP BY session`,
       [system.site],

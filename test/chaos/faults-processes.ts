@@ -86,7 +86,7 @@ async function freezeBeforeFirstFlush(stage: Stage): Promise<void> {
   await systemScheduler.sleep(2 * SECOND_MS);
   system.signal('processor', 'SIGSTOP', { instance: 'p1' });
   stage.injected('frozen at work');
-  await system.start('processor', { instance: 'p2', env: { PLAYHEAD_PROCESSOR_FLUSH_INTERVAL_MS: '15000' } });
+  await system.start('processor', { instance: 'p2', env: { PLAYHEAD_PROCESSOR_FLUSH_INTERVAL_MS: '8000' } });
   const claimed = (): Promise<number> =>
     countOf(stage, `SELECT count(DISTINCT partition) AS n FROM partition_claims WHERE instance = 'p2'`);
   await stage.until('p2 claims everything', async () => (await claimed()) === system.partitions);
@@ -177,7 +177,7 @@ export const PROCESS_FAULTS: readonly Fault[] = [
     about: 'control without the epoch check: F3 must break I8 or I4',
     alone: false,
     loadMs: 14_000,
-    options: { control: 'no_epoch_check', processors: 1 },
+    options: { control: 'no_epoch_check', processors: 1, processorEnv: { PLAYHEAD_PROCESSOR_FLUSH_INTERVAL_MS: '1500' } },
     mustBreak: ['I8', 'I4'],
     inject: freezeBeforeFirstFlush,
   },

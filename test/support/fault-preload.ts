@@ -67,7 +67,8 @@ function namedQuery(query: Query, send: (sent: unknown) => unknown): unknown {
   if (query.name === 'processor_move_progress') reach('before_move');
   if (query.name === 'processor_claim_progress') reach('before_claim');
   if (query.name === 'processor_record_claim') reach('in_claim');
-  const sent = CHAOS_CONTROL === 'no_epoch_check' ? trusting(query, send) : send(query);
+  const ours = query.name?.startsWith('processor_') === true;
+  const sent = ours && CHAOS_CONTROL === 'no_epoch_check' ? trusting(query, send) : send(query);
   if (query.name === 'processor_write_snapshot') reach('in_snapshot');
   if (query.name === 'processor_read_snapshots') return (sent as Promise<unknown>).finally(() => reach('in_restore'));
   return sent;
