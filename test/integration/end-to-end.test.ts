@@ -14,7 +14,14 @@ import {
 } from '../support/audience-run.ts';
 import { canonicalRows } from '../support/invariants.ts';
 import { expectedSessions } from '../support/oracle.ts';
-import { compareEngagement, comparePlays, compareSessions, compareSources } from '../support/query-facts.ts';
+import {
+  compareCustomEvents,
+  compareEngagement,
+  comparePlays,
+  compareSessions,
+  compareSources,
+  compareTimelines,
+} from '../support/query-facts.ts';
 import { startSystem, type TestSystem } from '../support/system.ts';
 
 describe('end to end', { timeout: 300_000 }, () => {
@@ -40,6 +47,10 @@ describe('end to end', { timeout: 300_000 }, () => {
   it('answers plays as they were, in total and by video', () => comparePlays(system, run.plans));
 
   it('answers engagement as it was, from rollups and from rows', () => compareEngagement(system, run.plans));
+
+  it('answers the events of a session in their order, each once', () => compareTimelines(system, run.plans, 40));
+
+  it('answers custom events as they were sent', () => compareCustomEvents(system, run.plans));
 
   it('answers sources as they were', () => compareSources(system, run.plans));
 

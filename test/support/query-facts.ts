@@ -174,3 +174,37 @@ export async function compareSources(system: TestSystem, plans: readonly Deliver
   assert.deepEqual([...actual.keys()].sort(), [...wanted.keys()].sort());
   for (const [traffic, sessions] of wanted) compareBlock(actual.get(traffic) as Json, sessions, traffic);
 }
+
+/** The timeline of the first viewings: every delivered event once, in folded order, with its copies counted. */
+export async function compareTimelines(system: TestSystem, plans: readonly DeliveryPlan[], viewings: number): Promise<void> {
+  for (const plan of plans.slice(0, viewings)) {
+    const { viewer, events } = plan.viewing;
+    const { data } = (await ask(system, `/v1/sessions/${viewer.session}/events?limit=1000`)) as { data: Json[] };
+    const wanted = plan.promptIndexes.map((index) => {
+      const reported = events[index] as (typeof events)[number];
+      const { seq, type, positionMs } = reported.event;
+      return { seq, type, video: reported.video, positionMs: positionMs ?? null, late: false };
+    });
+    const told = data.map(({ seq, type, video, positionMs, late }) => ({ seq, type, video, positionMs: positionMs ?? null, late }));
+    assert.deepEqual(told, wanted, viewer.session);
+    const copies = plan.deliveries.filter(({ copy }) => copy > 0).reduce((sum, { eventIndexes }) => sum + eventIndexes.length, 0);
+    const counted = data.reduce((sum, event) => sum + (event['duplicates'] as number), 0);
+    assert.ok(counted >= copies, `${viewer.session}: ${counted} copies told, ${copies} sent`);
+  }
+}
+
+/** Custom events by name, and what they carry. */
+export async function compareCustomEvents(system: TestSystem, plans: readonly DeliveryPlan[]): Promise<void> {
+  const all = factsOf(plans).flatMap(({ session, video, customEvents }) =>
+    customEvents.map(({ name, positionMs, data }) => JSON.stringify({ session, video, name, positionMs, data })),
+  );
+  const told: string[] = [];
+  for (let cursor = ''; ; ) {
+    const answer = (await ask(system, `/v1/events?limit=100${cursor}`)) as { data: Json[]; next?: string };
+    for (const { session, video, name, positionMs, data } of answer.data)
+      told.push(JSON.stringify({ session, video, name, positionMs, data }));
+    if (answer.next === undefined) break;
+    cursor = `&cursor=${encodeURIComponent(answer.next)}`;
+  }
+  assert.deepEqual(told.sort(), all.sort());
+}
