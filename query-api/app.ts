@@ -10,6 +10,7 @@ import { pinoHttp } from 'pino-http';
 import swaggerUi from 'swagger-ui-express';
 import { codeOf, messageOf } from '../infra/runtime/errors.ts';
 import { refuseKeyInUrl, requireScope } from './auth.ts';
+import type { DialectRoute } from './dialects/dialect.ts';
 import { checked, formatOf, queryOf, repeatable } from './input.ts';
 import { callerOf, createLimits, type Limits } from './limits.ts';
 import type { QueryMetrics } from './metrics.ts';
@@ -35,6 +36,8 @@ export type AppDeps = {
     trustedHops: number;
   };
   version: string;
+  /** Routes of the peers' dialects. */
+  dialects: readonly DialectRoute[];
   /** Built files of the dashboard; not there = the API alone. */
   dashboardDirectory: string;
 };
@@ -47,10 +50,12 @@ export function createApp(deps: AppDeps): Express {
   app.set('query parser', 'simple');
   app.use(tracing(deps.services.uuid), requestLog(deps.logger), timed(deps));
   app.use(headers(), compression());
-  app.use(['/v1', '/openapi.json'], crossOrigin(deps.config.corsOrigins));
+  app.use(['/v1', '/api/v1', '/openapi.json'], crossOrigin(deps.config.corsOrigins));
   const limits = createLimits(deps.config);
   for (const route of routes) app[route.method](expressPath(route.path), ...pipeline(route, deps, limits));
-  for (const path of new Set(routes.map((route) => route.path))) app.all(expressPath(path), otherMethods(path));
+  for (const route of deps.dialects) app[route.method](expressPath(route.path), ...dialectPipeline(route, deps, limits));
+  const all = [...routes, ...deps.dialects];
+  for (const path of new Set(all.map((route) => route.path))) app.all(expressPath(path), otherMethods(path, all));
   documents(app, deps.version);
   dashboard(app, deps.dashboardDirectory);
   app.use((request) => {
@@ -64,10 +69,9 @@ export function createApp(deps: AppDeps): Express {
 /** `{id}` of OpenAPI → `:id` of Express. */
 const expressPath = (path: string): string => path.replaceAll(/\{(\w+)\}/g, ':$1');
 
-/** Key, scope, limits, input, answer: in this order, so that nobody learns from errors what their key does not allow. */
-function pipeline(route: Route, deps: AppDeps, limits: Limits): RequestHandler[] {
-  const lists = repeatable(route.query);
-  const { authenticator, clock } = deps.services;
+/** Key, scope and limits: before any input is looked at, so that nobody learns from errors what their key does not allow. */
+function admission(route: Pick<Route, 'method' | 'path' | 'scope'>, deps: AppDeps, limits: Limits): RequestHandler[] {
+  const { authenticator } = deps.services;
   return [
     async (request, response, next) => {
       response.locals['route'] = `${route.method} ${route.path}`;
@@ -89,6 +93,14 @@ function pipeline(route: Route, deps: AppDeps, limits: Limits): RequestHandler[]
       requireScope(callerOf(response), route.scope);
       next();
     },
+  ];
+}
+
+function pipeline(route: Route, deps: AppDeps, limits: Limits): RequestHandler[] {
+  const lists = repeatable(route.query);
+  const { clock } = deps.services;
+  return [
+    ...admission(route, deps, limits),
     ...(route.limitedCreation ? [limits.creation] : []),
     ...(route.body === undefined ? [] : [express.json({ limit: BODY_BYTES_MAX, strict: true, type: ['application/json', 'text/plain'] })]),
     async (request, response) => {
@@ -109,7 +121,32 @@ function pipeline(route: Route, deps: AppDeps, limits: Limits): RequestHandler[]
   ];
 }
 
-function otherMethods(path: string): RequestHandler {
+/** A peer's route: admitted like ours, worded by its dialect. */
+function dialectPipeline(route: DialectRoute, deps: AppDeps, limits: Limits): RequestHandler[] {
+  const { answers, clock } = deps.services;
+  return [
+    ...admission(route, deps, limits),
+    async (request, response) => {
+      const {
+        status = 200,
+        headers = {},
+        body,
+      } = await route.handle({
+        caller: callerOf(response),
+        params: request.params as Record<string, string>,
+        query: request.query,
+        nowMs: clock.now(),
+        ask: answers.ask,
+      });
+      response
+        .status(status)
+        .set({ 'cache-control': 'no-store', ...headers })
+        .json(body);
+    },
+  ];
+}
+
+function otherMethods(path: string, routes: readonly Pick<Route, 'method' | 'path'>[]): RequestHandler {
   const allowed = routes.filter((route) => route.path === path).map((route) => route.method.toUpperCase());
   return (_request, response) => {
     response.setHeader('allow', allowed.join(', '));

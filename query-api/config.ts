@@ -84,6 +84,24 @@ export const queryConfigSpec = {
     default: '0',
     description: 'Reverse proxies in front of the query API whose X-Forwarded-For is believed',
   }),
+  peertubeViewAfterMs: setting({
+    env: 'PLAYHEAD_PEERTUBE_VIEW_AFTER_MS',
+    schema: rule.integer(1_000, 86_400_000),
+    default: '10000',
+    description: 'Watch time that makes a view in the counter of PeerTube, ms',
+  }),
+  peertubeViewExpirationMs: setting({
+    env: 'PLAYHEAD_PEERTUBE_VIEW_EXPIRATION_MS',
+    schema: rule.integer(1_000, 7 * 86_400_000),
+    default: '3600000',
+    description: 'Time for which a session does not count again in the counter of PeerTube, ms',
+  }),
+  peertubeLiveMs: setting({
+    env: 'PLAYHEAD_PEERTUBE_LIVE_MS',
+    schema: rule.integer(1_000, 86_400_000),
+    default: '120000',
+    description: 'Silence after which a session is no viewer of now in the answers of PeerTube, ms',
+  }),
   stopTimeoutMs: setting({
     env: 'PLAYHEAD_QUERY_STOP_TIMEOUT_MS',
     schema: rule.integer(1_000, 120_000),

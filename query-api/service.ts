@@ -13,6 +13,7 @@ import { createApp } from './app.ts';
 import { createAuthenticator } from './auth.ts';
 import { createBeaconReader } from './beacon-reader.ts';
 import type { queryConfigSpec } from './config.ts';
+import { createDialects } from './dialects/list.ts';
 import { createQueryMetrics } from './metrics.ts';
 import { freshness } from './queries/freshness.ts';
 
@@ -54,6 +55,7 @@ export async function startQueryService(deps: QueryServiceDeps): Promise<QuerySe
     monotonicMs: () => scheduler.monotonicMs(),
     config,
     version: deps.version,
+    dialects: createDialects(config),
     dashboardDirectory: fileURLToPath(new URL('./dashboard/dist', import.meta.url)),
   });
   const server = createServer(app);
