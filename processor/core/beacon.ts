@@ -11,7 +11,7 @@ import type { BeaconSource, Line, PendingEvent, Session, Stream } from './state.
 import { createStream } from './state.ts';
 import type { Verdict } from './stream.ts';
 import { chargeHoles, conflicts, fillHole, giveUp, hold, judge, seenLately, settle, takeReady } from './stream.ts';
-import { isInstant, stampOf } from './time.ts';
+import { customTime, isInstant, stampOf } from './time.ts';
 
 const CONTENT_SEED_HIGH = 0x2545f491;
 const CONTENT_SEED_LOW = 0x1b873593;
@@ -180,7 +180,7 @@ function foldInto(step: Step, stream: Stream, arrival: PendingEvent, line: Line,
   }
   if (arrivedAtActive > session.lastAtActive) session.lastAtActive = arrivedAtActive;
   countReceived(step, session, event, idHigh, idLow);
-  if (foldEvent(state, session, source, event)) emitCustom(step, session, event);
+  if (foldEvent(state, session, source, event)) emitCustom(step, session, event, customTime(session, source, event));
   publish(state, session);
 }
 

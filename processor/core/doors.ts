@@ -27,3 +27,8 @@ const JUMPS_ARE_SEEKS: Partial<Record<Protocol, boolean>> = { mave: true, mave_s
 export const silentCreditMs = (protocol: string): number => SILENT_CREDIT_MS[protocol as Protocol] ?? 0;
 
 export const jumpsAreSeeks = (protocol: string): boolean => JUMPS_ARE_SEEKS[protocol as Protocol] ?? false;
+
+/** Doors whose events have nothing to do with each other: a custom event keeps its own client time, however old (section 6). */
+const OWN_TIMES: Partial<Record<Protocol, boolean>> = { analytics_engine: true };
+
+export const keepsOwnTimes = (protocol: string): boolean => OWN_TIMES[protocol as Protocol] ?? false;

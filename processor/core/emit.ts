@@ -32,7 +32,7 @@ export function emitSealed(step: Step, session: Session, reason: SealReason): vo
   step.outputs.push({ kind: 'sealed', ...origin(step), reason, part, foldVersion: FOLD_VERSION });
 }
 
-export function emitCustom(step: Step, session: Session, event: BeaconEvent): void {
+export function emitCustom(step: Step, session: Session, event: BeaconEvent, at: number): void {
   const { site, session: id } = session.stream;
   const { video } = session.video;
   const text = event.detail?.text ?? '';
@@ -42,7 +42,7 @@ export function emitCustom(step: Step, session: Session, event: BeaconEvent): vo
     site,
     session: id,
     video,
-    at: session.nowAt,
+    at,
     name: event.detail?.name ?? '',
     positionMs: event.positionMs,
     data: text === '' ? '{}' : text,

@@ -1,6 +1,6 @@
 // The clocks: log time of a partition (stream time, log-active time) and event time of a session (D12, D13, D15).
 import type { BeaconEvent } from '../../schemas/beacon.ts';
-import { backdateMaxMs } from './doors.ts';
+import { backdateMaxMs, keepsOwnTimes } from './doors.ts';
 import type { BeaconSource, Session, State, VideoRecord } from './state.ts';
 
 /** An event further ahead of the gateway's clock than this was stamped by a wrong clock. Source: protocols.md 0.3. */
@@ -71,4 +71,11 @@ export function advanceEventTime(session: Session, source: BeaconSource, event: 
   }
   session.nowAt = at;
   return false;
+}
+
+/** Event time of a custom event: its session's, except at doors whose events have nothing to do with each other. */
+export function customTime(session: Session, source: BeaconSource, event: BeaconEvent): number {
+  if (!keepsOwnTimes(source.protocol)) return session.nowAt;
+  const at = stampOf(source, event);
+  return isInstant(at) && at <= source.receivedAt + CLOCK_AHEAD_MAX_MS ? at : source.receivedAt;
 }
