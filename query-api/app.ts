@@ -50,7 +50,7 @@ export function createApp(deps: AppDeps): Express {
   app.set('query parser', 'simple');
   app.use(tracing(deps.services.uuid), requestLog(deps.logger), timed(deps));
   app.use(headers(), compression());
-  app.use(['/v1', '/api/v1', '/openapi.json'], crossOrigin(deps.config.corsOrigins));
+  app.use(['/v1', '/api/v1', '/analytics', '/stats', '/sessions', '/events', '/openapi.json'], crossOrigin(deps.config.corsOrigins));
   const limits = createLimits(deps.config);
   for (const route of routes) app[route.method](expressPath(route.path), ...pipeline(route, deps, limits));
   for (const route of deps.dialects) app[route.method](expressPath(route.path), ...dialectPipeline(route, deps, limits));
@@ -70,15 +70,20 @@ export function createApp(deps: AppDeps): Express {
 const expressPath = (path: string): string => path.replaceAll(/\{(\w+)\}/g, ':$1');
 
 /** Key, scope and limits: before any input is looked at, so that nobody learns from errors what their key does not allow. */
-function admission(route: Pick<Route, 'method' | 'path' | 'scope'>, deps: AppDeps, limits: Limits): RequestHandler[] {
+function admission(
+  route: Pick<Route, 'method' | 'path' | 'scope'> & Pick<DialectRoute, 'secretOf' | 'word'>,
+  deps: AppDeps,
+  limits: Limits,
+): RequestHandler[] {
   const { authenticator } = deps.services;
   return [
     async (request, response, next) => {
       response.locals['route'] = `${route.method} ${route.path}`;
-      refuseKeyInUrl(request.query);
+      response.locals['word'] = route.word;
+      if (route.secretOf === undefined) refuseKeyInUrl(request.query);
       await limits.refusedTooOften(request);
       try {
-        response.locals['caller'] = await authenticator.caller(request.headers.authorization);
+        response.locals['caller'] = await authenticator.caller(authorizationOf(route, request));
       } catch (thrown) {
         if (thrown instanceof ProblemError && PROBLEM_KINDS[thrown.kind].status === 401) {
           deps.metrics.refused.inc({ reason: thrown.kind });
@@ -94,6 +99,13 @@ function admission(route: Pick<Route, 'method' | 'path' | 'scope'>, deps: AppDep
       next();
     },
   ];
+}
+
+/** Clients of a peer may send their key in another place than ours; it is then one of ours all the same. */
+function authorizationOf({ secretOf }: Pick<DialectRoute, 'secretOf'>, { headers, query }: Request): string | undefined {
+  if (secretOf === undefined) return headers.authorization;
+  const secret = secretOf({ query, authorization: headers.authorization ?? '' });
+  return secret === '' ? undefined : `Bearer ${secret}`;
 }
 
 function pipeline(route: Route, deps: AppDeps, limits: Limits): RequestHandler[] {
@@ -123,7 +135,7 @@ function pipeline(route: Route, deps: AppDeps, limits: Limits): RequestHandler[]
 
 /** A peer's route: admitted like ours, worded by its dialect. */
 function dialectPipeline(route: DialectRoute, deps: AppDeps, limits: Limits): RequestHandler[] {
-  const { answers, clock } = deps.services;
+  const { answers, askAdmin, clock } = deps.services;
   return [
     ...admission(route, deps, limits),
     async (request, response) => {
@@ -137,6 +149,7 @@ function dialectPipeline(route: DialectRoute, deps: AppDeps, limits: Limits): Re
         query: request.query,
         nowMs: clock.now(),
         ask: answers.ask,
+        askAdmin,
       });
       response
         .status(status)
@@ -247,6 +260,11 @@ function problems(deps: AppDeps): ErrorRequestHandler {
       response.setHeader('retry-after', String(problem.retryAfterS));
     if (status === 401) response.setHeader('www-authenticate', 'Bearer');
     response.setHeader('cache-control', 'no-store');
+    const word = response.locals['word'] as DialectRoute['word'];
+    if (word !== undefined) {
+      response.status(status).json(word(problem, status));
+      return;
+    }
     response
       .status(status)
       .type('application/problem+json')

@@ -2,6 +2,7 @@
 // them; who asks, how often, and for which site is decided before it, as for our own routes.
 import type { Ask } from '../answers.ts';
 import type { Caller, Scope } from '../auth.ts';
+import type { ProblemError } from '../problem.ts';
 
 /** A request as a dialect sees it. Nothing of it is checked yet. */
 export type DialectAsked = {
@@ -13,16 +14,22 @@ export type DialectAsked = {
   /** Epoch ms at which the request began. */
   nowMs: number;
   ask: Ask;
+  /** Statements that write. */
+  askAdmin: Ask;
 };
 
 /** The whole answer: no envelope around it. */
 export type DialectAnswer = { status?: number; headers?: Readonly<Record<string, string>>; body: unknown };
 
 export type DialectRoute = {
-  method: 'get';
+  method: 'get' | 'delete';
   /** As in OpenAPI: `/api/v1/videos/{id}`. */
   path: string;
   scope: Scope;
-  /** Throws ProblemError for what the caller did wrong: it becomes application/problem+json. */
+  /** The caller's secret where clients do not send it as a Bearer; '' = none was sent. */
+  secretOf?: (request: Pick<DialectAsked, 'query'> & { authorization: string }) => string;
+  /** Words a failure as clients expect it; default: application/problem+json. */
+  word?: (problem: ProblemError, status: number) => unknown;
+  /** Throws ProblemError for what the caller did wrong: it becomes what `word` makes of it. */
   handle(asked: DialectAsked): Promise<DialectAnswer>;
 };
