@@ -129,6 +129,24 @@ export const ingestConfigSpec = {
     default: 'verify',
     description: 'Whether schemas are only looked up in the registry or also registered at start',
   }),
+  peertubeJumps: setting({
+    env: 'PLAYHEAD_PEERTUBE_JUMPS',
+    schema: rule.oneOf(['split', 'credit']),
+    default: 'split',
+    description: 'A jump that a PeerTube player does not tell of: split = not watched, credit = watched, as a PeerTube server counts it',
+  }),
+  peertubeVideosRefreshMs: setting({
+    env: 'PLAYHEAD_PEERTUBE_VIDEOS_REFRESH_MS',
+    schema: rule.integer(100, 600_000),
+    default: '4000',
+    description: 'How old what is known of a video (length, live) may be when a PeerTube beat is held against it',
+  }),
+  peertubeMetricVideosMax: setting({
+    env: 'PLAYHEAD_PEERTUBE_METRIC_VIDEOS_MAX',
+    schema: rule.integer(0, 100_000),
+    default: '200',
+    description: 'Videos with a label of their own in the peertube_playback metrics; the others are `other`',
+  }),
   stopTimeoutMs: setting({
     env: 'PLAYHEAD_INGEST_STOP_TIMEOUT_MS',
     schema: rule.integer(1000, 600_000),

@@ -14,15 +14,18 @@ import { createCollector } from './collect.ts';
 import type { ingestConfigSpec } from './config.ts';
 import type { Door, DoorDeps } from './doors/door.ts';
 import { createNativeDoor } from './doors/native.ts';
+import { createPeertubeDoor, type PeertubeDeps } from './doors/peertube.ts';
 import { createLookups, hashId, openPlaces, openReferrers } from './enrichment.ts';
 import { createFront } from './front.ts';
 import { type Keys, startKeys } from './keys.ts';
 import { createIngestMetrics, type IngestMetrics } from './metrics.ts';
+import { createPlaybackMetrics } from './playback-metrics.ts';
 import { Publisher } from './publisher.ts';
 import { createRateLimiter } from './rate-limit.ts';
 import { startSalts } from './salts.ts';
 import { type Sites, startSites } from './sites.ts';
 import { startTicks } from './ticks.ts';
+import { createVideos } from './videos.ts';
 
 export type IngestConfig = ConfigOf<typeof ingestConfigSpec>;
 
@@ -47,6 +50,8 @@ export type Gateway = { address: { host: string; port: number }; health(): Healt
 /** A record's value and key: below a batch, which is below the topic's max.message.bytes (K18). */
 const RECORD_BYTES_MAX = 192 * 1024;
 const BATCH_BYTES_MAX = 224 * 1024;
+/** Sets of labels of the playback metrics. */
+const PLAYBACK_SERIES_MAX = 5_000;
 const TOPIC_RETRY_MS = 1_000;
 const TOPIC_RECHECK_MS = 60_000;
 const SALTS_REFRESH_MS = 60_000;
@@ -101,7 +106,17 @@ export async function startGateway(deps: GatewayDeps): Promise<Gateway> {
     },
   });
   const server = createIngestServer(deps, {
-    doors: createDoors({ collector, sites, metrics, hashId, uuid: scheduler.uuid }),
+    doors: createDoors({
+      collector,
+      sites,
+      metrics,
+      hashId,
+      uuid: scheduler.uuid,
+      videos: createVideos({ query: deps.query, scheduler, refreshIntervalMs: config.peertubeVideosRefreshMs, logger }),
+      playback: createPlaybackMetrics(deps.registry, { videosMax: config.peertubeMetricVideosMax, seriesMax: PLAYBACK_SERIES_MAX }),
+      viewer: lookups.viewer,
+      settings: { jumps: config.peertubeJumps },
+    }),
     metrics,
     health,
     stopping: () => stopping,
@@ -135,8 +150,8 @@ export async function startGateway(deps: GatewayDeps): Promise<Gateway> {
 }
 
 /** Every protocol the gateway speaks. Where two share a path their order counts (Route.select). */
-function createDoors(deps: DoorDeps): readonly Door[] {
-  return [createNativeDoor(deps)];
+function createDoors(deps: DoorDeps & PeertubeDeps): readonly Door[] {
+  return [createNativeDoor(deps), createPeertubeDoor(deps)];
 }
 
 function createPublisher(deps: GatewayDeps, metrics: IngestMetrics): Publisher {

@@ -20,6 +20,11 @@ export const PROBLEMS = {
     meaning: 'Nothing was taken. The key lists origins, and this one is not among them.',
   },
   'not-found': { status: 404, title: 'No such path', meaning: 'The gateway takes beacons; figures are asked from the query API.' },
+  'unknown-video': {
+    status: 404,
+    title: 'Unknown video',
+    meaning: 'Nothing was taken. The site has no video of that id and takes no new ones here.',
+  },
   'method-not-allowed': { status: 405, title: 'Method not allowed', meaning: 'The Allow header names the methods of this path.' },
   'too-large': {
     status: 413,
