@@ -6,7 +6,7 @@ import { emitCustom, emitDead, emitDeadEvent, emitDuplicates } from './emit.ts';
 import { contentHash, mix, numberedHash, pack52, textHash } from './hash.ts';
 import { openPartOf, partFor } from './parts.ts';
 import { publish } from './publish.ts';
-import { foldEvent } from './session.ts';
+import { comeBack, foldEvent } from './session.ts';
 import type { BeaconSource, Line, PendingEvent, Session, Stream } from './state.ts';
 import { createStream } from './state.ts';
 import type { Verdict } from './stream.ts';
@@ -34,6 +34,7 @@ export function foldBeacon(step: Step, beacon: Beacon, keyText: string | null): 
     emitDead(step, { ...letter, payload: '', events: copies });
     return undefined;
   }
+  if (copies === 0) return showLife(step, keyText);
   const stream = streamOf(step, keyText, beacon);
   const passage: Passage = { step, stream, source: sourceOf(step, beacon), duplicates: 0, conflicts: 0 };
   beacon.events.forEach((event, index) => {
@@ -41,6 +42,21 @@ export function foldBeacon(step: Step, beacon: Beacon, keyText: string | null): 
   });
   for (const reject of beacon.rejects) takeReject(passage, reject);
   emitDuplicates(step, stream, passage.duplicates, passage.conflicts);
+  return stream;
+}
+
+/** A beacon without events is a sign of life: its stream's open sessions are not silent, and who had left is back. It opens nothing. */
+function showLife(step: Step, keyText: string): Stream | undefined {
+  const { state } = step;
+  const stream = state.streams.get(keyText);
+  if (stream === undefined || stream.sessions.length === 0) return undefined;
+  stream.lastAtActive = state.activeTime;
+  for (const session of stream.sessions) {
+    if (session.line !== 'main') continue;
+    session.lastAtActive = state.activeTime;
+    comeBack(session);
+    publish(state, session);
+  }
   return stream;
 }
 

@@ -23,10 +23,33 @@ const SILENT_CREDIT_MS: Partial<Record<Protocol, number>> = { mave: 5_000, mave_
 /** Doors that do not report every seek: a jump that time forbids is one (sections 2, 3 and 5). */
 const JUMPS_ARE_SEEKS: Partial<Record<Protocol, boolean>> = { mave: true, mave_socket: true, peertube: true };
 
+/** Doors of a connection that can break and come back: `leave` is a departure that a sign of life undoes (section 3). */
+const DEPARTURES_RETURN: Partial<Record<Protocol, boolean>> = { mave_socket: true };
+
+/** Stalls shorter than this are noise of the client's own polling, ms (section 3). */
+const STALL_MIN_MS: Partial<Record<Protocol, number>> = { mave_socket: 250 };
+
+/** How long a player of a silent door may play on without a word where the duration is unknown (live), ms. */
+const SILENT_PLAY_MAX_MS = 14_400_000;
+
 /** Credit for silence at a door, ms of elapsed time; 0 where it has heartbeats. */
 export const silentCreditMs = (protocol: string): number => SILENT_CREDIT_MS[protocol as Protocol] ?? 0;
 
 export const jumpsAreSeeks = (protocol: string): boolean => JUMPS_ARE_SEEKS[protocol as Protocol] ?? false;
+
+export const departuresReturn = (protocol: string): boolean => DEPARTURES_RETURN[protocol as Protocol] ?? false;
+
+export const stallMinMs = (protocol: string): number => STALL_MIN_MS[protocol as Protocol] ?? 0;
+
+/**
+ * How long a playing player can still play without a word, ms of log-active time: 0 where the door has heartbeats, else to the end of
+ * the media (`boundMs` -1 = unknown) from the last proven position.
+ */
+export function silentPlayMs(protocol: string, boundMs: number, positionMs: number, rateMilli: number): number {
+  if (silentCreditMs(protocol) === 0) return 0;
+  if (boundMs < 0) return SILENT_PLAY_MAX_MS;
+  return Math.min(SILENT_PLAY_MAX_MS, Math.ceil((Math.max(0, boundMs - Math.max(0, positionMs)) * 1_000) / rateMilli));
+}
 
 /** Doors whose events have nothing to do with each other: a custom event keeps its own client time, however old (section 6). */
 const OWN_TIMES: Partial<Record<Protocol, boolean>> = { analytics_engine: true };

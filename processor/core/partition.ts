@@ -9,7 +9,7 @@ import type { Step } from './emit.ts';
 import { emitDead } from './emit.ts';
 import type { Ledger, Output, ProvisionalSession } from './outputs.ts';
 import { dequeue, dequeueGone } from './publish.ts';
-import { isPlaying } from './seal.ts';
+import { isPlaying, silenceOf } from './seal.ts';
 import type { FoldSettings, LimitName } from './settings.ts';
 import type { Session, State } from './state.ts';
 import { emptyPartition } from './state.ts';
@@ -92,7 +92,7 @@ export const tombstoneCount = (state: PartitionState): number => state.tombstone
 
 export type LiveViewers = { site: string; video: string; viewers: number };
 
-/** Sessions playing now by site and video, ordered by both. Silent ones are left out, unless their door has no heartbeats. */
+/** Sessions playing now by site and video, ordered by both. Silent ones are left out; where a door has no heartbeats, once the video must have ended. */
 export function countLiveViewers(state: PartitionState): LiveViewers[] {
   const counts = new Map<string, Map<string, number>>();
   for (const session of openSessionsOf(state)) {
@@ -109,5 +109,5 @@ export function countLiveViewers(state: PartitionState): LiveViewers[] {
 
 function isWatchingNow(state: PartitionState, session: Session): boolean {
   if (session.line !== 'main' || !isPlaying(session)) return false;
-  return silentCreditMs(session.context.protocol) > 0 || state.activeTime - session.lastAtActive <= state.settings.liveSilenceMs;
+  return state.activeTime - session.lastAtActive <= state.settings.liveSilenceMs + silenceOf(session);
 }

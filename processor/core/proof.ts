@@ -112,6 +112,13 @@ export function creditSilence(session: Session, elapsedMs: number): void {
   credit(session, session.anchorMs + Math.floor((creditMs * session.rateMilli) / 1_000), session.anchorAt);
 }
 
+/** A connection that broke while playing was alive until then: play goes on from the last proven position up to the break. */
+export function creditDeparture(session: Session): void {
+  const elapsedMs = session.nowAt - session.anchorAt;
+  if (session.anchorMs < 0 || elapsedMs <= 0) return;
+  credit(session, session.anchorMs + Math.floor((elapsedMs * session.rateMilli) / 1_000), session.anchorAt);
+}
+
 /** Ends the section being played, if there is one. */
 export function closeSection(session: Session): void {
   if (session.openFromMs < 0) return;

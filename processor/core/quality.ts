@@ -1,5 +1,6 @@
 // Startup, stalls, renditions and errors of a session. Source of the definitions: CTA-2066, as written in SPEC.md.
 import type { BeaconEvent } from '../../schemas/beacon.ts';
+import { stallMinMs } from './doors.ts';
 import type { Session } from './state.ts';
 
 /** First frame: counts the play and, where play was asked for, the startup time. */
@@ -18,7 +19,9 @@ export function openStall(session: Session): void {
 /** The stall, if there is one, ends at that event time. */
 export function closeStall(session: Session, at: number): void {
   if (session.stallAt < 0) return;
-  session.stallMs += Math.max(0, at - session.stallAt);
+  const stalledMs = Math.max(0, at - session.stallAt);
+  if (stalledMs < stallMinMs(session.context.protocol)) session.stalls--;
+  else session.stallMs += stalledMs;
   session.stallAt = -1;
 }
 

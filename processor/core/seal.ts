@@ -1,6 +1,7 @@
 // When and why a session is sealed, and the record that is left of it.
 import type { SealReason, SessionPart } from '../../schemas/session.ts';
 import { boundOf } from './context.ts';
+import { silentPlayMs } from './doors.ts';
 import type { ProvisionalSession } from './outputs.ts';
 import { sectionsUpToNow } from './proof.ts';
 import { stallMsUpToNow } from './quality.ts';
@@ -28,7 +29,14 @@ export function deadlineReason(state: State, session: Session): SealReason {
 
 function waitOf(state: State, session: Session): number {
   if (session.state === 'left') return settingFor(state, session, 'leaveLingerMs');
-  return settingFor(state, session, session.state === 'ended' ? 'endedLingerMs' : 'idleGapMs');
+  return settingFor(state, session, session.state === 'ended' ? 'endedLingerMs' : 'idleGapMs') + silenceOf(session);
+}
+
+/** How long a playing player of a door without heartbeats stays silent by nature; 0 for all others. */
+export function silenceOf(session: Session): number {
+  if (session.state !== 'playing') return 0;
+  const { context, video, anchorMs, rateMilli } = session;
+  return silentPlayMs(context.protocol, boundOf(context.durationMs > 0 ? context : video), anchorMs, rateMilli);
 }
 
 const settingFor = (state: State, session: Session, name: Parameters<typeof settingOf>[1]): number =>

@@ -1,7 +1,7 @@
 // One session part: folding an event into it. This file is what we count; SPEC.md says it in words.
 import type { BeaconEvent } from '../../schemas/beacon.ts';
 import { refine } from './context.ts';
-import { silentCreditMs } from './doors.ts';
+import { departuresReturn, silentCreditMs } from './doors.ts';
 import type { Evidence } from './proof.ts';
 import {
   ADVANCE_TOLERANCE_MS,
@@ -9,6 +9,7 @@ import {
   CONTIGUOUS_MAX_MS,
   closeSection,
   countJump,
+  creditDeparture,
   creditSilence,
   isReachable,
   limitSections,
@@ -38,8 +39,9 @@ export function hitLimit(state: State, session: Session, name: LimitName, times:
  */
 export function foldEvent(state: State, session: Session, source: BeaconSource, event: BeaconEvent): boolean {
   applyContext(state, session, source);
+  comeBack(session);
   const behind = advanceEventTime(session, source, event);
-  if (behind && event.seq < 0 && source.baseAt >= 0) return foldStraggler(state, session, event);
+  if (behind && event.seq < 0 && source.baseAt >= 0 && !departuresReturn(source.protocol)) return foldStraggler(state, session, event);
   const toleranceMs = source.baseAt >= 0 ? ADVANCE_TOLERANCE_MS : CLOCKLESS_TOLERANCE_MS;
   if (tellsPosition(event)) noteEvidence(session, weighPosition(session, positionOf(session, event), toleranceMs));
   const input: Input = isFatal(event) ? 'fatal' : event.type;
@@ -58,6 +60,11 @@ function foldStraggler(state: State, session: Session, event: BeaconEvent): bool
   if (event.type === 'attempt') session.attempted = true;
   if (event.type === 'ended') session.ended = true;
   return event.type === 'custom';
+}
+
+/** Where departures return, anything that comes after a `leave` undoes it: who was playing plays on, and the next position proves it. */
+export function comeBack(session: Session): void {
+  if (session.state === 'left' && departuresReturn(session.context.protocol)) session.state = session.anchorMs >= 0 ? 'playing' : 'paused';
 }
 
 function applyContext(state: State, session: Session, source: BeaconSource): void {
@@ -152,7 +159,13 @@ const ACTIONS: Readonly<Record<Action, Act>> = {
     session.ended = true;
     stopPlay(session, event);
   },
-  depart: (session, event) => stopPlay(session, event),
+  depart: (session, event) => {
+    if (!departuresReturn(session.context.protocol)) return stopPlay(session, event);
+    // Nothing ends yet for who was playing. For others the unknown position says that there is nothing to go on with.
+    if (session.state === 'playing') return;
+    stopPlay(session, event);
+    setAnchor(session, -1);
+  },
 };
 
 /** Play stops here: what the position did not prove, a door without heartbeats may still be credited. */
@@ -182,6 +195,7 @@ function noteSeek(session: Session, event: BeaconEvent): void {
 
 /** The last word on a part that is being sealed: silence at the end, open section and stall. */
 export function finishSession(session: Session): void {
+  if (session.state === 'left' && departuresReturn(session.context.protocol)) creditDeparture(session);
   creditSilence(session, silentCreditMs(session.context.protocol));
   closeStall(session, session.nowAt);
   closeSection(session);

@@ -60,7 +60,7 @@ export const FOLD_SETTINGS_DEFAULT: Readonly<FoldSettings> = Object.freeze({
   pendingEventsMax: 512,
   holesMax: 64,
   seqJumpMax: 1_000_000,
-  recentEventsMax: 128,
+  recentEventsMax: 512,
   videosPerStreamMax: 100,
   partsMax: 1_000,
   partEventsMax: 200_000,
