@@ -12,6 +12,7 @@ import type { Codec } from '../schemas/codec.ts';
 import { createApp, type SdkFiles } from './app.ts';
 import { createCollector } from './collect.ts';
 import type { ingestConfigSpec } from './config.ts';
+import type { Lookups } from './core/admit.ts';
 import type { Door, DoorDeps } from './doors/door.ts';
 import { createNativeDoor } from './doors/native.ts';
 import { createPeertubeDoor, type PeertubeDeps } from './doors/peertube.ts';
@@ -106,17 +107,7 @@ export async function startGateway(deps: GatewayDeps): Promise<Gateway> {
     },
   });
   const server = createIngestServer(deps, {
-    doors: createDoors({
-      collector,
-      sites,
-      metrics,
-      hashId,
-      uuid: scheduler.uuid,
-      videos: createVideos({ query: deps.query, scheduler, refreshIntervalMs: config.peertubeVideosRefreshMs, logger }),
-      playback: createPlaybackMetrics(deps.registry, { videosMax: config.peertubeMetricVideosMax, seriesMax: PLAYBACK_SERIES_MAX }),
-      viewer: lookups.viewer,
-      settings: { jumps: config.peertubeJumps },
-    }),
+    doors: createDoors(deps, { collector, sites, metrics, hashId, uuid: scheduler.uuid }, lookups),
     metrics,
     health,
     stopping: () => stopping,
@@ -150,8 +141,19 @@ export async function startGateway(deps: GatewayDeps): Promise<Gateway> {
 }
 
 /** Every protocol the gateway speaks. Where two share a path their order counts (Route.select). */
-function createDoors(deps: DoorDeps & PeertubeDeps): readonly Door[] {
-  return [createNativeDoor(deps), createPeertubeDoor(deps)];
+function createDoors(deps: GatewayDeps, shared: DoorDeps, lookups: Lookups): readonly Door[] {
+  return [createNativeDoor(shared), createPeertubeDoor(peertubeDeps(deps, shared, lookups))];
+}
+
+function peertubeDeps(deps: GatewayDeps, shared: DoorDeps, lookups: Lookups): PeertubeDeps {
+  const { config, query, scheduler, logger, registry } = deps;
+  return {
+    ...shared,
+    videos: createVideos({ query, scheduler, refreshIntervalMs: config.peertubeVideosRefreshMs, logger }),
+    playback: createPlaybackMetrics(registry, { videosMax: config.peertubeMetricVideosMax, seriesMax: PLAYBACK_SERIES_MAX }),
+    viewer: lookups.viewer,
+    settings: { jumps: config.peertubeJumps },
+  };
 }
 
 function createPublisher(deps: GatewayDeps, metrics: IngestMetrics): Publisher {
