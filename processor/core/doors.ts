@@ -5,7 +5,8 @@ import type { ControlledSetting } from './settings.ts';
 /** Where a door's sessions close otherwise than ours (protocols.md 0.2); control records change it like any setting. */
 const DOOR_SETTINGS: Partial<Record<Protocol, Partial<Record<ControlledSetting, number>>>> = {
   mave_socket: { leaveLingerMs: 60_000 },
-  peertube: { idleGapMs: 3_600_000 },
+  // A viewer that has reached the end is the same viewer until its idle gap (section 5).
+  peertube: { idleGapMs: 3_600_000, endedLingerMs: 3_600_000 },
   mux: { idleGapMs: 3_600_000 },
 };
 
@@ -22,6 +23,9 @@ const SILENT_CREDIT_MS: Partial<Record<Protocol, number>> = { mave: 5_000, mave_
 
 /** Doors that do not report every seek: a jump that time forbids is one (sections 2, 3 and 5). */
 const JUMPS_ARE_SEEKS: Partial<Record<Protocol, boolean>> = { mave: true, mave_socket: true, peertube: true };
+
+/** Doors whose players do not tell their playback rate: the fastest that they offer, x 1000 (section 5). */
+const RATE_UNTOLD_MILLI: Partial<Record<Protocol, number>> = { peertube: 2_000 };
 
 /** Doors of a connection that can break and come back: `leave` is a departure that a sign of life undoes (section 3). */
 const DEPARTURES_RETURN: Partial<Record<Protocol, boolean>> = { mave_socket: true };
@@ -55,3 +59,6 @@ export function silentPlayMs(protocol: string, boundMs: number, positionMs: numb
 const OWN_TIMES: Partial<Record<Protocol, boolean>> = { analytics_engine: true };
 
 export const keepsOwnTimes = (protocol: string): boolean => OWN_TIMES[protocol as Protocol] ?? false;
+
+/** The rate, x 1000, that advances at a door may have without a word; 0 where players tell their rate. */
+export const rateUntoldMilli = (protocol: string): number => RATE_UNTOLD_MILLI[protocol as Protocol] ?? 0;

@@ -4,7 +4,6 @@ import type { LogMessage } from '../../schemas/beacon.ts';
 import { foldBeacon } from './beacon.ts';
 import { foldControl } from './control.ts';
 import { compareText, fireDue, keepWithinLimits, openSessionsOf, settleStream } from './deadlines.ts';
-import { silentCreditMs } from './doors.ts';
 import type { Step } from './emit.ts';
 import { emitDead } from './emit.ts';
 import type { Ledger, Output, ProvisionalSession } from './outputs.ts';

@@ -147,11 +147,12 @@ describe('watching (V1, V2, V3)', () => {
   it('a door without heartbeats is credited at most five seconds of silence, at the seal (V3)', () => {
     timeline(`
       0s   playing@0 protocol=mave  | open watched=
-      40m                           | sealed idle watched=0-5000
-      41m  playing@0 session=bob protocol=mave |
-      42m  pause session=bob protocol=mave | open session=bob watched=0-5000
-      43m  playing@9000 session=bob protocol=mave | open session=bob seeks=0
-      44m  pause@2000 session=bob protocol=mave | open session=bob watched=0-5000,9000-14000 seeks=1
+      4.4h                          | open watched=
+      4.6h                          | sealed idle watched=0-5000
+      281m playing@0 session=bob protocol=mave |
+      282m pause session=bob protocol=mave | open session=bob watched=0-5000
+      283m playing@9000 session=bob protocol=mave | open session=bob seeks=0
+      284m pause@2000 session=bob protocol=mave | open session=bob watched=0-5000,9000-14000 seeks=1
     `);
   });
 
