@@ -71,7 +71,7 @@ const expressPath = (path: string): string => path.replaceAll(/\{(\w+)\}/g, ':$1
 
 /** Key, scope and limits: before any input is looked at, so that nobody learns from errors what their key does not allow. */
 function admission(
-  route: Pick<Route, 'method' | 'path' | 'scope'> & Pick<DialectRoute, 'secretOf' | 'word'>,
+  route: Pick<Route, 'method' | 'path' | 'scope'> & Pick<DialectRoute, 'secretOf' | 'word' | 'challenge'>,
   deps: AppDeps,
   limits: Limits,
 ): RequestHandler[] {
@@ -80,6 +80,7 @@ function admission(
     async (request, response, next) => {
       response.locals['route'] = `${route.method} ${route.path}`;
       response.locals['word'] = route.word;
+      response.locals['challenge'] = route.challenge;
       if (route.secretOf === undefined) refuseKeyInUrl(request.query);
       await limits.refusedTooOften(request);
       try {
@@ -135,9 +136,11 @@ function pipeline(route: Route, deps: AppDeps, limits: Limits): RequestHandler[]
 
 /** A peer's route: admitted like ours, worded by its dialect. */
 function dialectPipeline(route: DialectRoute, deps: AppDeps, limits: Limits): RequestHandler[] {
-  const { answers, askAdmin, clock } = deps.services;
+  const { answers, askAdmin, clock, uuid } = deps.services;
   return [
     ...admission(route, deps, limits),
+    ...(route.limitedCreation ? [limits.creation] : []),
+    ...(route.readsBody ? [express.json({ limit: BODY_BYTES_MAX, strict: true, type: () => true })] : []),
     async (request, response) => {
       const {
         status = 200,
@@ -147,16 +150,21 @@ function dialectPipeline(route: DialectRoute, deps: AppDeps, limits: Limits): Re
         caller: callerOf(response),
         params: request.params as Record<string, string>,
         query: request.query,
+        body: request.body,
         nowMs: clock.now(),
         ask: answers.ask,
         askAdmin,
+        uuid,
       });
-      response
-        .status(status)
-        .set({ 'cache-control': 'no-store', ...headers })
-        .json(body);
+      response.status(status).set({ 'cache-control': 'no-store', ...headers });
+      sendWorded(response, body);
     },
   ];
+}
+
+function sendWorded(response: Response, body: unknown): void {
+  if (typeof body === 'string') response.type('text/plain').send(body);
+  else response.json(body);
 }
 
 function otherMethods(path: string, routes: readonly Pick<Route, 'method' | 'path'>[]): RequestHandler {
@@ -258,11 +266,12 @@ function problems(deps: AppDeps): ErrorRequestHandler {
     }
     if (problem.retryAfterS !== undefined && !response.hasHeader('retry-after'))
       response.setHeader('retry-after', String(problem.retryAfterS));
-    if (status === 401) response.setHeader('www-authenticate', 'Bearer');
+    if (status === 401) response.setHeader('www-authenticate', String(response.locals['challenge'] ?? 'Bearer'));
     response.setHeader('cache-control', 'no-store');
     const word = response.locals['word'] as DialectRoute['word'];
     if (word !== undefined) {
-      response.status(status).json(word(problem, status));
+      response.status(status);
+      sendWorded(response, word(problem, status));
       return;
     }
     response

@@ -11,24 +11,33 @@ export type DialectAsked = {
   params: Readonly<Record<string, string>>;
   /** Query parameters; a list where one came more than once. */
   query: Readonly<Record<string, unknown>>;
+  /** The JSON body of a route that reads one; undefined = none was sent. */
+  body: unknown;
   /** Epoch ms at which the request began. */
   nowMs: number;
   ask: Ask;
   /** Statements that write. */
   askAdmin: Ask;
+  uuid: () => string;
 };
 
-/** The whole answer: no envelope around it. */
+/** The whole answer: no envelope around it. A string goes as plain text. */
 export type DialectAnswer = { status?: number; headers?: Readonly<Record<string, string>>; body: unknown };
 
 export type DialectRoute = {
-  method: 'get' | 'delete';
-  /** As in OpenAPI: `/api/v1/videos/{id}`. */
+  method: 'get' | 'post' | 'delete';
+  /** As in OpenAPI: `/api/v1/videos/{id}`; `*name` at the end takes what is left, slashes too. */
   path: string;
   scope: Scope;
+  /** Reads a JSON body, whatever its declared type and with GET too. */
+  readsBody?: boolean;
+  /** Makes keys, which is limited on its own (API6). */
+  limitedCreation?: boolean;
+  /** WWW-Authenticate of a refusal; default: Bearer. */
+  challenge?: string;
   /** The caller's secret where clients do not send it as a Bearer; '' = none was sent. */
   secretOf?: (request: Pick<DialectAsked, 'query'> & { authorization: string }) => string;
-  /** Words a failure as clients expect it; default: application/problem+json. */
+  /** Words a failure as clients expect it, a string as plain text; default: application/problem+json. */
   word?: (problem: ProblemError, status: number) => unknown;
   /** Throws ProblemError for what the caller did wrong: it becomes what `word` makes of it. */
   handle(asked: DialectAsked): Promise<DialectAnswer>;
