@@ -12,7 +12,7 @@ export type UpsertVideosParams = [
 ];
 
 /**
- * What players say of their videos: the latest known value wins, fields pinned by the site stay. The only rows that two
+ * What players say of their videos: the latest known value wins, fields (columns) pinned by the site stay. The only rows that two
  * partitions share, so they come in key order: no two flushes can wait for each other in a circle.
  */
 export const upsertVideos: Statement<UpsertVideosParams, never> = {
@@ -26,7 +26,7 @@ export const upsertVideos: Statement<UpsertVideosParams, never> = {
     ON CONFLICT (site, id) DO UPDATE SET
       title = CASE WHEN excluded.title = '' OR 'title' = ANY (v.pinned) OR (excluded.last_seen_at < v.last_seen_at AND v.title <> '')
         THEN v.title ELSE excluded.title END,
-      duration_ms = CASE WHEN excluded.duration_ms IS NULL OR 'durationMs' = ANY (v.pinned)
+      duration_ms = CASE WHEN excluded.duration_ms IS NULL OR 'duration_ms' = ANY (v.pinned)
           OR (excluded.last_seen_at < v.last_seen_at AND v.duration_ms IS NOT NULL)
         THEN v.duration_ms ELSE excluded.duration_ms END,
       live = CASE WHEN excluded.live IS NULL OR 'live' = ANY (v.pinned) OR (excluded.last_seen_at < v.last_seen_at AND v.live IS NOT NULL)

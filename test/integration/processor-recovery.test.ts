@@ -40,7 +40,13 @@ async function undisturbed(log: TestLog): Promise<Record<string, string[]>> {
   return rows;
 }
 
+// One partition: its calls come in one order, so that each number names the same call in every run.
+const narrow = createTestLog(1);
+fillLog(narrow, 5);
+
+// Before the first test is named: the servers of the file stop when its last known test is over.
 const expected = await undisturbed(log);
+const narrowExpected = await undisturbed(narrow);
 
 test('the undisturbed run has something of everything', () => {
   for (const table of [
@@ -66,11 +72,6 @@ test('the same log gives the same rows in an empty database, in other cuts (I6)'
   assert.deepEqual(await contents(url), expected);
   await drop();
 });
-
-// One partition: its calls come in one order, so that each number names the same call in every run.
-const narrow = createTestLog(1);
-fillLog(narrow, 5);
-const narrowExpected = await undisturbed(narrow);
 
 /** Runs until the processor dies or has folded everything, then lets another one finish. */
 async function withDeath(mortality: Mortality): Promise<{ died: boolean; at: string }> {

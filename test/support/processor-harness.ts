@@ -296,10 +296,17 @@ function mortalConnection(connection: DatabaseConnection, wrap: Wrap): DatabaseC
   };
 }
 
+/** A connection that may lose its database: a poll can outlive the test that asked. */
+async function connectTo(url: string): Promise<pg.Client> {
+  const client = new pg.Client({ connectionString: url });
+  client.on('error', () => {});
+  await client.connect();
+  return client;
+}
+
 /** Runs statements on a connection of its own. */
 export async function sql<R = Record<string, unknown>>(url: string, text: string, values: unknown[] = []): Promise<R[]> {
-  const client = new pg.Client({ connectionString: url });
-  await client.connect();
+  const client = await connectTo(url);
   try {
     return (await client.query(text, values)).rows as R[];
   } finally {
@@ -308,7 +315,7 @@ export async function sql<R = Record<string, unknown>>(url: string, text: string
 }
 
 /** Waits until a condition holds; fails with what it last saw. */
-export async function until(what: string, holds: () => Promise<boolean> | boolean, timeoutMs = 10_000): Promise<void> {
+export async function until(what: string, holds: () => Promise<boolean> | boolean, timeoutMs = 30_000): Promise<void> {
   const end = performance.now() + timeoutMs;
   while (!(await holds())) {
     if (performance.now() > end) throw new Error(`not within ${timeoutMs} ms: ${what}`);
@@ -317,9 +324,8 @@ export async function until(what: string, holds: () => Promise<boolean> | boolea
 }
 
 /** Waits until every record of the log is in the database. */
-export async function untilFolded(test: TestLog, url: string, timeoutMs = 10_000): Promise<void> {
-  const client = new pg.Client({ connectionString: url });
-  await client.connect();
+export async function untilFolded(test: TestLog, url: string, timeoutMs = 30_000): Promise<void> {
+  const client = await connectTo(url);
   try {
     await until(
       'all records folded',
@@ -350,8 +356,7 @@ const COMPARED = [
 
 /** Everything that is a function of the log, as sorted text (I6): all columns but epoch and writer. */
 export async function contents(url: string): Promise<Record<string, string[]>> {
-  const client = new pg.Client({ connectionString: url });
-  await client.connect();
+  const client = await connectTo(url);
   try {
     const found: Record<string, string[]> = {};
     for (const table of COMPARED) {
