@@ -3,7 +3,7 @@
 import type { SessionPart } from '../../schemas/session.ts';
 import { boundOf } from './context.ts';
 import { streamDeadline } from './deadlines.ts';
-import { silentCreditMs } from './doors.ts';
+import { rateUntoldMilli, silentCreditMs } from './doors.ts';
 import type { Output } from './outputs.ts';
 import type { PartitionState } from './partition.ts';
 import { ADVANCE_TOLERANCE_DIVISOR, CLOCKLESS_TOLERANCE_MS } from './proof.ts';
@@ -58,7 +58,8 @@ export function assertPart(part: SessionPart): void {
 /** V3 in full: what an open part was credited, against the time that passed. Merged sections can no longer be told apart. */
 export function assertSession(session: Session): void {
   assertPart(provisionalOf(session).part);
-  const { sections, rateHighestMilli } = session;
+  const { sections } = session;
+  const rateHighestMilli = Math.max(session.rateHighestMilli, rateUntoldMilli(session.context.protocol));
   if (session.limitHits > 0) return;
   let creditedMs = session.openFromMs < 0 ? 0 : session.openToMs - session.openFromMs;
   for (let i = 0; i < sections.length; i += SECTION_WIDTH) creditedMs += (sections[i + 2] as number) - (sections[i + 1] as number);

@@ -1,6 +1,6 @@
 // What was really played, by proof: a media advance counts if the time that passed allows it (design.md section 4). Positions are integer
 // ms of the media timeline, times are event times of the session, rates are x 1000.
-import { jumpsAreSeeks, silentCreditMs } from './doors.ts';
+import { jumpsAreSeeks, rateUntoldMilli, silentCreditMs } from './doors.ts';
 import { mergeNearest, SECTION_WIDTH, sectionCount } from './sections.ts';
 import type { Session } from './state.ts';
 
@@ -8,6 +8,8 @@ import type { Session } from './state.ts';
 export const ADVANCE_TOLERANCE_MS = 1_000;
 /** ... or this much where the beacon has no client clock and only its arrival is known ... */
 export const CLOCKLESS_TOLERANCE_MS = 3_000;
+/** ... or any amount where the gateway vouches for the position, as a site may want it. */
+export const VOUCHED_TOLERANCE_MS = 2_147_483_647;
 /** ... plus a tenth of elapsed time x rate. */
 export const ADVANCE_TOLERANCE_DIVISOR = 10;
 /** A step back by less is jitter and ignored while playing; from here on it is a jump. */
@@ -65,16 +67,19 @@ export function countJump(session: Session): void {
   if (session.played && jumpsAreSeeks(session.context.protocol)) session.seeks++;
 }
 
+/** The fastest that media may have moved since the last proof. */
+const rateSinceProof = (session: Session): number => Math.max(session.anchorRateMilli, rateUntoldMilli(session.context.protocol));
+
 /** True if the time since the last known position allows an advance to this one. */
 export const isReachable = (session: Session, positionMs: number, toleranceMs: number): boolean =>
   positionMs >= session.anchorMs &&
-  positionMs - session.anchorMs <= allowanceMs(session.nowAt - session.anchorAt, session.anchorRateMilli, toleranceMs);
+  positionMs - session.anchorMs <= allowanceMs(session.nowAt - session.anchorAt, rateSinceProof(session), toleranceMs);
 
 /** Both since the last proof and since the section began, so that tolerances do not add up. */
-function fits(session: Session, positionMs: number, toleranceMs: number): boolean {
-  if (positionMs - session.anchorMs > allowanceMs(session.nowAt - session.anchorAt, session.anchorRateMilli, toleranceMs)) return false;
+export function fits(session: Session, positionMs: number, toleranceMs: number): boolean {
+  if (positionMs - session.anchorMs > allowanceMs(session.nowAt - session.anchorAt, rateSinceProof(session), toleranceMs)) return false;
   if (session.openFromMs < 0) return true;
-  return positionMs - session.openFromMs <= allowanceMs(session.nowAt - session.openAt, session.anchorRateMilli, toleranceMs);
+  return positionMs - session.openFromMs <= allowanceMs(session.nowAt - session.openAt, rateSinceProof(session), toleranceMs);
 }
 
 /** When frames must have begun to move for that advance, at the earliest when they were last known to stand. */

@@ -11,9 +11,11 @@ import {
   countJump,
   creditDeparture,
   creditSilence,
+  fits,
   isReachable,
   limitSections,
   setAnchor,
+  VOUCHED_TOLERANCE_MS,
   weighPosition,
 } from './proof.ts';
 import { closeStall, countError, firstFrame, isFatal, markFailure, openStall, switchRendition } from './quality.ts';
@@ -42,7 +44,7 @@ export function foldEvent(state: State, session: Session, source: BeaconSource, 
   comeBack(session);
   const behind = advanceEventTime(session, source, event);
   if (behind && event.seq < 0 && source.baseAt >= 0 && !departuresReturn(source.protocol)) return foldStraggler(state, session, event);
-  const toleranceMs = source.baseAt >= 0 ? ADVANCE_TOLERANCE_MS : CLOCKLESS_TOLERANCE_MS;
+  const toleranceMs = toleranceFor(session, source, event);
   if (tellsPosition(event)) noteEvidence(session, weighPosition(session, positionOf(session, event), toleranceMs));
   const input: Input = isFatal(event) ? 'fatal' : event.type;
   const [next, action] = TRANSITIONS[session.state][input];
@@ -52,6 +54,18 @@ export function foldEvent(state: State, session: Session, source: BeaconSource, 
   if (merges > 0) hitLimit(state, session, 'sectionsMax', merges);
   return action === 'custom';
 }
+
+/** By how much an advance may exceed what time explains. What is credited beyond belief is counted in the part: it is implausible. */
+function toleranceFor(session: Session, source: BeaconSource, event: BeaconEvent): number {
+  const toleranceMs = source.baseAt >= 0 ? ADVANCE_TOLERANCE_MS : CLOCKLESS_TOLERANCE_MS;
+  if (!isVouched(event)) return toleranceMs;
+  if (session.state === 'playing' && session.anchorMs >= 0 && !fits(session, event.positionMs, toleranceMs)) session.limitHits++;
+  return VOUCHED_TOLERANCE_MS;
+}
+
+/** The gateway's word, for a site that wants it so (protocols.md 5.2): the flag of events that have no flag of their own. */
+const isVouched = (event: BeaconEvent): boolean =>
+  event.detail?.flag === 1 && (event.type === 'playing' || event.type === 'heartbeat' || event.type === 'ended');
 
 /** An unnumbered event older than what was folded before it counts, but says nothing about what came after it. */
 function foldStraggler(state: State, session: Session, event: BeaconEvent): boolean {
