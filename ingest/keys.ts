@@ -37,6 +37,8 @@ export type KeysDeps = {
 
 export type Keys = {
   find(key: string): WriteKey | undefined;
+  /** All of them; another object after each read. */
+  all(): ReadonlyMap<string, WriteKey>;
   /** The keys were read at least once. */
   loaded(): boolean;
   /** Monotonic ms since the last successful read. */
@@ -74,6 +76,7 @@ export function startKeys(deps: KeysDeps): Keys {
   void refresh();
   return {
     find: (key) => keys.get(key),
+    all: () => keys,
     loaded: () => loaded,
     ageMs: () => deps.scheduler.monotonicMs() - readAt,
     refresh,

@@ -48,6 +48,8 @@ export type Sites = {
   siteOf(request: DoorRequest, protocol: Protocol, foreignIds: readonly string[], options?: { ownIdOnly?: boolean }): SiteDecision;
   /** What a site wants of a door; {} = nothing. */
   settingsOf(site: string, protocol: Protocol): DoorSettings;
+  /** Everyone who may send through a door by name: all write keys, then its aliases. The same object until one of both is read again. */
+  consumers(protocol: Protocol): readonly WriteKey[];
   /** The table was read at least once. */
   loaded(): boolean;
   /** Reads now; the running read if there is one. Never rejects. */
@@ -69,6 +71,7 @@ export function startSites(deps: SitesDeps): Sites {
   let tables: Tables = { aliases: new Map(), doors: new Map(), defaultKey: undefined };
   let loaded = false;
   let running: Promise<void> | undefined;
+  const consumersOf = createConsumerLists();
   const read = async (): Promise<void> => {
     try {
       tables = await readTables(deps);
@@ -88,9 +91,25 @@ export function startSites(deps: SitesDeps): Sites {
   return {
     siteOf: (request, protocol, foreignIds, options) => siteOf({ ...deps, tables }, { request, protocol, foreignIds, options }),
     settingsOf: (site, protocol) => tables.doors.get(placeOf(protocol, site)) ?? NO_SETTINGS,
+    consumers: (protocol) => consumersOf(protocol, deps.keys.all(), tables),
     loaded: () => loaded,
     refresh,
     stop: cancel,
+  };
+}
+
+type ConsumerLists = (protocol: Protocol, keys: ReadonlyMap<string, WriteKey>, tables: Tables) => readonly WriteKey[];
+
+function createConsumerLists(): ConsumerLists {
+  const lists = new Map<Protocol, { keys: ReadonlyMap<string, WriteKey>; tables: Tables; list: readonly WriteKey[] }>();
+  return (protocol, keys, tables) => {
+    const known = lists.get(protocol);
+    if (known !== undefined && known.keys === keys && known.tables === tables) return known.list;
+    const prefix = placeOf(protocol, '');
+    const ofAliases = [...tables.aliases].filter(([place]) => place.startsWith(prefix)).map(([, alias]) => alias.key);
+    const list = [...keys.values(), ...ofAliases];
+    lists.set(protocol, { keys, tables, list });
+    return list;
   };
 }
 
