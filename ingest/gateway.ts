@@ -13,9 +13,12 @@ import { createApp, type SdkFiles } from './app.ts';
 import { createCollector } from './collect.ts';
 import type { ingestConfigSpec } from './config.ts';
 import type { Lookups } from './core/admit.ts';
+import { createAnalyticsEngineDoor } from './doors/analytics-engine.ts';
 import type { Door, DoorDeps } from './doors/door.ts';
+import { createMicroticksDoor } from './doors/microticks.ts';
 import { createNativeDoor } from './doors/native.ts';
 import { createPeertubeDoor, type PeertubeDeps } from './doors/peertube.ts';
+import { type DoorSecret, startDoorSecret } from './door-secret.ts';
 import { createLookups, hashId, openPlaces, openReferrers } from './enrichment.ts';
 import { createFront } from './front.ts';
 import { type Keys, startKeys } from './keys.ts';
@@ -25,6 +28,7 @@ import { Publisher } from './publisher.ts';
 import { createRateLimiter } from './rate-limit.ts';
 import { startSalts } from './salts.ts';
 import { type Sites, startSites } from './sites.ts';
+import { createStoppedSessions } from './stopped-sessions.ts';
 import { startTicks } from './ticks.ts';
 import { createVideos } from './videos.ts';
 
@@ -89,6 +93,7 @@ export async function startGateway(deps: GatewayDeps): Promise<Gateway> {
   late.keys = keys;
   late.publisher = publisher;
   const topic = watchTopic(deps);
+  const tokenSecret = startDoorSecret(deps, 'microticks_tokens');
   const health = (): HealthReport => healthOf({ writerReady: deps.writer.ready(), keys, sites, topicChecked: topic.checked(), stopping });
   const lookups = createLookups({ places: openPlaces({ path: config.placesPath, logger }), referrers: openReferrers({ logger }), salts });
   const collector = createCollector({
@@ -107,7 +112,7 @@ export async function startGateway(deps: GatewayDeps): Promise<Gateway> {
     },
   });
   const server = createIngestServer(deps, {
-    doors: createDoors(deps, { collector, sites, metrics, hashId, uuid: scheduler.uuid }, lookups),
+    doors: createDoors(deps, { collector, sites, metrics, hashId, uuid: scheduler.uuid }, { lookups, tokenSecret }),
     metrics,
     health,
     stopping: () => stopping,
@@ -130,6 +135,7 @@ export async function startGateway(deps: GatewayDeps): Promise<Gateway> {
       sites.stop();
       salts.stop();
       topic.stop();
+      tokenSecret.stop();
       // In this order: no new requests, answers for those inside (their records are still sent), then the rest of the buffer.
       const cut = scheduler.after(config.deadlineMs + STOP_SLACK_MS, () => server.closeAllConnections());
       await closeServer(server);
@@ -141,8 +147,15 @@ export async function startGateway(deps: GatewayDeps): Promise<Gateway> {
 }
 
 /** Every protocol the gateway speaks. Where two share a path their order counts (Route.select). */
-function createDoors(deps: GatewayDeps, shared: DoorDeps, lookups: Lookups): readonly Door[] {
-  return [createNativeDoor(shared), createPeertubeDoor(peertubeDeps(deps, shared, lookups))];
+function createDoors(deps: GatewayDeps, shared: DoorDeps, parts: { lookups: Lookups; tokenSecret: DoorSecret }): readonly Door[] {
+  const monotonicMs = (): number => deps.scheduler.monotonicMs();
+  const stoppedSessions = createStoppedSessions({ query: deps.query, monotonicMs, logger: deps.logger });
+  return [
+    createNativeDoor(shared),
+    createPeertubeDoor(peertubeDeps(deps, shared, parts.lookups)),
+    createAnalyticsEngineDoor({ ...shared, monotonicMs }),
+    createMicroticksDoor({ ...shared, tokenSecret: parts.tokenSecret.get, stoppedSessions }),
+  ];
 }
 
 function peertubeDeps(deps: GatewayDeps, shared: DoorDeps, lookups: Lookups): PeertubeDeps {
