@@ -1,0 +1,115 @@
+// mave's door over real HTTP on an in-process log: its answers, whose the events are, and that nothing is refused that would be sent for ever.
+import assert from 'node:assert/strict';
+import { after, before, describe, it } from 'node:test';
+import { PLAIN_KEY, startTestGateway, type TestGateway } from '../../../support/gateway.ts';
+
+const SESSION = '7f3c0a52-0d6c-4b7e-9d0a-0a4c3b2d1e0f';
+
+describe('POST /v1/events (mave)', () => {
+  let gateway: TestGateway;
+  before(async () => {
+    gateway = await startTestGateway({
+      keys: [PLAIN_KEY, { ...PLAIN_KEY, write_key: 'pk_slow', site: 'slow', requests_per_second: 1 }],
+      aliases: [
+        { protocol: 'mave', foreign_id: 'abcde', site: 'videos', settings: {}, viewer_keys: false },
+        { protocol: 'mave', foreign_id: 'lists', site: 'listed', settings: { origins: ['https://ok.example'] }, viewer_keys: false },
+      ],
+    });
+  });
+  after(() => gateway.stop());
+  const event = (changes: Record<string, unknown> = {}) => ({
+    name: 'play',
+    timestamp: Date.now(),
+    session_id: SESSION,
+    duration: 120.5,
+    video_time: 0,
+    embed_id: 'abcde0123456789',
+    ...changes,
+  });
+  const send = (body: unknown, path = '/v1/events', headers: Record<string, string> = { 'content-type': 'application/json' }) =>
+    gateway.post(body, { path, headers });
+
+  it('answers 202 with nothing in it, once it is in the log', async () => {
+    for (const path of ['/v1/events', '/api/v1/events', '/k/pk_demo/v1/events']) {
+      const before = gateway.records();
+      const answer = await send({ events: [event(), event({ name: 'pause', video_time: 1 })] }, path);
+      assert.deepEqual([answer.status, answer.body, answer.headers.get('content-length')], [202, undefined, '0']);
+      assert.equal(gateway.records(), before + 1);
+      assert.equal(gateway.beacons().at(-1)?.site, path.startsWith('/k/') ? 'demo' : 'videos');
+    }
+    assert.equal((await send({ events: [] })).status, 202);
+  });
+
+  it('refuses what its contract refuses, in its words', async () => {
+    const before = gateway.records();
+    for (const body of ['{', '[]', '"x"', '{}', '{"events":{}}', `{"events":${'['.repeat(40)}${']'.repeat(40)}}`]) {
+      const answer = await send(body);
+      assert.deepEqual([answer.status, answer.body], [400, { error: "Invalid payload, expected 'events' list" }]);
+    }
+    const many = await send({ events: Array(501).fill(event()) });
+    assert.deepEqual([many.status, many.body], [413, { error: 'too_many_events' }]);
+    const bad = await send({ events: [event(), event({ session_id: 'x' })] });
+    assert.deepEqual([bad.status, bad.body.error, bad.body.index], [422, 'invalid_event', 1]);
+    assert.match(bad.body.reason, /session_id/);
+    assert.equal(gateway.records(), before, 'nothing of a refused request is taken');
+  });
+
+  it('an unknown space and an origin that is not listed are answered 202 and counted', async () => {
+    const before = gateway.records();
+    assert.equal((await send({ events: [event({ embed_id: 'zzzzz0123456789' })] })).status, 202);
+    const listed = event({ embed_id: 'lists0123456789' });
+    assert.equal((await send({ events: [listed] }, '/v1/events', { origin: 'https://evil.example' })).status, 202);
+    assert.equal(gateway.records(), before);
+    assert.equal(await gateway.metric('playhead_ingest_oddities_total', { protocol: 'mave', kind: 'unknown_site' }), 1);
+    assert.equal(await gateway.metric('playhead_ingest_oddities_total', { protocol: 'mave', kind: 'origin_not_allowed' }), 1);
+    assert.equal((await send({ events: [listed] }, '/v1/events', { origin: 'https://ok.example' })).status, 202);
+    assert.equal(gateway.records(), before + 1);
+  });
+
+  it('takes the good of a request that names several spaces', async () => {
+    const answer = await send({ events: [event({ embed_id: 'zzzzz0123456789' }), event()] });
+    assert.equal(answer.status, 202);
+    assert.deepEqual([gateway.beacons().at(-1)?.site, gateway.beacons().at(-1)?.events.length], ['videos', 1]);
+  });
+
+  it('too fast is 429 in its words', async () => {
+    const answers = await Promise.all(Array.from({ length: 6 }, () => send({ events: [event()] }, '/v1/events?key=pk_slow')));
+    const refused = answers.find(({ status }) => status === 429);
+    assert.ok(refused);
+    assert.deepEqual(Object.keys(refused.body), ['error', 'retry_after_seconds']);
+    assert.equal(refused.body.error, 'rate_limited');
+    assert.equal(refused.headers.get('retry-after'), String(refused.body.retry_after_seconds));
+  });
+
+  it('the limit of a network is worded alike', async () => {
+    const slow = await startTestGateway({ env: { PLAYHEAD_INGEST_PREFIX_BURST: '1', PLAYHEAD_INGEST_PREFIX_REQUESTS_PER_SECOND: '0.1' } });
+    try {
+      await slow.post({ events: [] }, { path: '/v1/events' });
+      const answer = await slow.post({ events: [] }, { path: '/v1/events' });
+      assert.deepEqual([answer.status, answer.body], [429, { error: 'rate_limited', retry_after_seconds: 10 }]);
+    } finally {
+      await slow.stop();
+    }
+  });
+
+  it('a log that is away is 503 in its words', async () => {
+    const away = await startTestGateway({ wrapWriter: (writer) => ({ ...writer, ready: () => false }) });
+    try {
+      const answer = await away.post({ events: [event()] }, { path: '/k/pk_demo/v1/events' });
+      assert.deepEqual([answer.status, answer.body], [503, { error: 'unavailable', retry_after_seconds: 2 }]);
+      assert.equal(answer.headers.get('retry-after'), '2');
+    } finally {
+      await away.stop();
+    }
+  });
+
+  it('the credentialed preflight of sendBeacon is allowed', async () => {
+    const response = await fetch(`${gateway.url}/v1/events`, {
+      method: 'OPTIONS',
+      headers: { origin: 'https://a.example', 'access-control-request-method': 'POST', 'access-control-request-headers': 'content-type' },
+    });
+    assert.equal(response.status, 204);
+    assert.equal(response.headers.get('access-control-allow-credentials'), 'true');
+    assert.equal(response.headers.get('access-control-allow-origin'), 'https://a.example');
+  });
+});
