@@ -1,5 +1,5 @@
 // The few database connections of a processor that write. Tasks take turns on them; a connection on which anything failed is
-// destroyed, never given back (P1), so the next turn begins with a fresh one.
+// destroyed, never given back (P1), and the idle ones with it, so the next turn begins with a fresh one.
 import type { Database, DatabaseConnection } from '../infra/runtime/ports.ts';
 
 export type Writers = {
@@ -37,6 +37,8 @@ export function createWriters(deps: { database: Database; connectionsMax: number
         return result;
       } catch (thrown) {
         connection?.destroy();
+        // What broke this one may have broken the others without a sign: to find that out one by one costs a time limit each.
+        for (const other of idle.splice(0)) other.destroy();
         throw thrown;
       } finally {
         leave();
