@@ -34,7 +34,7 @@ async function restartBrokers(stage: Stage): Promise<void> {
 /** The client is warm, then leaders move, again and again while sends over many partitions are under way. */
 async function moveLeaders(stage: Stage): Promise<void> {
   const { cluster } = stage.servers;
-  for (let round = 0; round < stage.times(4, 30); round++) {
+  for (let round = 0; round < stage.times(5, 30); round++) {
     const before = await cluster.leaders(stage.system.topic);
     await cluster.turnLeaders(stage.system.topic);
     await stage.until(

@@ -26,7 +26,10 @@ export type Cluster = {
   /** Addresses of the proxies. */
   brokers: string[];
   nodes: readonly Broker[];
-  /** Gives every partition of the topic another leader by turning its list of replicas; the controller then moves them within 1 s. */
+  /**
+   * Gives the partitions of the topic that the busiest broker leads another leader, by turning their lists of replicas; the
+   * controller then moves them within 1 s. The others stay, so that a send over all of them succeeds in part.
+   */
   turnLeaders(topic: string): Promise<void>;
   /** Leaders of the topic's partitions, in their order; -1 = none. */
   leaders(topic: string): Promise<number[]>;
@@ -164,7 +167,10 @@ async function partitionsOf(admin: Admin, topic: string): Promise<PartitionFacts
 
 async function turnReplicas(admin: Admin, topic: string): Promise<void> {
   const partitions = await partitionsOf(admin, topic);
-  const partitionAssignment = partitions.map(({ partitionId, leader, replicas }) => {
+  const led = (id: number): number => partitions.filter(({ leader }) => leader === id).length;
+  const busiest = partitions.map(({ leader }) => leader).reduce((most, id) => (led(id) > led(most) ? id : most));
+  const moving = partitions.filter(({ leader }) => leader === busiest);
+  const partitionAssignment = moving.map(({ partitionId, leader, replicas }) => {
     const others = replicas.filter((id) => id !== leader);
     return { partition: partitionId, replicas: [...others, leader] };
   });
