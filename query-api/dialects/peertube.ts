@@ -33,6 +33,8 @@ export type PeertubeRules = ViewRule & {
 const WINDOW_DAYS_MAX = 3_650;
 const RETENTION_POINTS = 100;
 const DATE_CHARACTERS_MAX = 64;
+/** What can be a video's id at all. */
+const VIDEO_ID = /^\P{Cc}{1,256}$/u;
 
 type Handler = (asked: DialectAsked, video: PeertubeVideoRow) => Promise<unknown>;
 
@@ -55,6 +57,7 @@ export function peertubeRoutes(rules: PeertubeRules): readonly DialectRoute[] {
 
 async function videoOf({ caller, params, ask }: DialectAsked): Promise<PeertubeVideoRow> {
   const given = params['id'] ?? '';
+  if (!VIDEO_ID.test(given)) throw notFound('This video');
   const [video] = await ask(peertubeVideo(caller.site, [...new Set([peertubeIdOf(given).id, given])]));
   if (video === undefined) throw notFound('This video');
   return video;
