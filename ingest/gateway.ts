@@ -13,12 +13,13 @@ import { createApp, type SdkFiles } from './app.ts';
 import { createCollector } from './collect.ts';
 import type { ingestConfigSpec } from './config.ts';
 import type { Lookups } from './core/admit.ts';
+import { type DoorSecret, startDoorSecret } from './door-secret.ts';
 import { createAnalyticsEngineDoor } from './doors/analytics-engine.ts';
 import type { Door, DoorDeps } from './doors/door.ts';
+import { createMaveDoor } from './doors/mave.ts';
 import { createMicroticksDoor } from './doors/microticks.ts';
 import { createNativeDoor } from './doors/native.ts';
 import { createPeertubeDoor, type PeertubeDeps } from './doors/peertube.ts';
-import { type DoorSecret, startDoorSecret } from './door-secret.ts';
 import { createLookups, hashId, openPlaces, openReferrers } from './enrichment.ts';
 import { createFront } from './front.ts';
 import { type Keys, startKeys } from './keys.ts';
@@ -152,6 +153,7 @@ function createDoors(deps: GatewayDeps, shared: DoorDeps, parts: { lookups: Look
   const stoppedSessions = createStoppedSessions({ query: deps.query, monotonicMs, logger: deps.logger });
   return [
     createNativeDoor(shared),
+    createMaveDoor(shared),
     createPeertubeDoor(peertubeDeps(deps, shared, parts.lookups)),
     createAnalyticsEngineDoor({ ...shared, monotonicMs }),
     createMicroticksDoor({ ...shared, tokenSecret: parts.tokenSecret.get, stoppedSessions }),
