@@ -314,11 +314,19 @@ export async function sql<R = Record<string, unknown>>(url: string, text: string
   }
 }
 
+/** What every processor is doing, for the message of a test that waited in vain. */
+const situation = (): string =>
+  [...alive]
+    .map(({ processor, logs, mortal }) =>
+      [JSON.stringify(processor.views()), ...logs.slice(-8), mortal.trace.slice(-20).join(', ')].join('\n'),
+    )
+    .join('\n\n');
+
 /** Waits until a condition holds; fails with what it last saw. */
 export async function until(what: string, holds: () => Promise<boolean> | boolean, timeoutMs = 30_000): Promise<void> {
   const end = performance.now() + timeoutMs;
   while (!(await holds())) {
-    if (performance.now() > end) throw new Error(`not within ${timeoutMs} ms: ${what}`);
+    if (performance.now() > end) throw new Error(`not within ${timeoutMs} ms: ${what}\n${situation()}`);
     await new Promise((resolve) => setTimeout(resolve, 4));
   }
 }
