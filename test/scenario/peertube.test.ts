@@ -2,7 +2,7 @@
 import { describe, it } from 'node:test';
 import { timeline } from '../support/scenario.ts';
 
-describe('PeerTube beats', () => {
+describe('PeerTube beats (V3)', () => {
   it('are one viewing from the first to the last, pauses included', () => {
     timeline(`
       0s     protocol=peertube clock=none playing@0#-      | open plays=1 totalWatchMs=0

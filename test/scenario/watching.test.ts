@@ -84,7 +84,7 @@ describe('watching (V1, V2, V3)', () => {
     `);
   });
 
-  it('no position proves nothing, the next one does (E4, E13, E14, E15)', () => {
+  it('no position proves nothing, the next one does (E4, E13, E14, E15, E16)', () => {
     timeline(`
       0s   playing@0        |
       5s   heartbeat        | open watched=

@@ -1,0 +1,60 @@
+// Logs worth recording: each shows one part of the fold's meaning. Names become files under test/golden/<fold version>/.
+export const GOLDEN_CASES: Readonly<Record<string, string>> = {
+  viewing: `
+    0s      attempt@0 context.title=Intro context.durationMs=60000 context.country=DE context.browser=Firefox |
+    400ms   playing@0 , quality@0 bitrateBps:1000000 |
+    5s      heartbeat@4600                 |
+    8s      pause@7600                     |
+    12s     playing@7600                   |
+    15s     seek@30000 fromMs:10600 toMs:30000 |
+    15.5s   playing@30000                  |
+    18s     stall_start@32500              |
+    19s     stall_end@32500                |
+    20s     rate@33500 rateMilli:2000      |
+    25s     quality@43500 bitrateBps:3000000 |
+    30s     custom@53500 name:like text:{"stars":5} | custom like
+    33s     ended@59500                    |
+    34s     leave@59500                    |
+    50s                                    | sealed leave
+  `,
+  disorder: `
+    0s   playing@0#0                  |
+    2s   heartbeat@2000#2             |
+    3s   heartbeat@1000#1 at:1000     |
+    4s   heartbeat@1000#1 at:1000     |
+    5s   heartbeat@5000#5             |
+    15s  heartbeat@3000#3 at:3000     |
+    16s  heartbeat@3001#3 at:3000     |
+    17s  reject#7                     | dead bad_event
+    18s  heartbeat@18000#6            |
+    20s  leave@20000#8                |
+    40s                               | sealed leave
+    41s  heartbeat@2000#2 at:2000     |
+    42s  heartbeat@41000#9            |
+    32m                               | sealed idle ; sealed idle
+  `,
+  doors: `
+    0s   playing@0#- session=mave protocol=mave video=clip |
+    4s   pause@4000#- session=mave protocol=mave video=clip |
+    9s   playing@20000#- session=mave protocol=mave video=clip |
+    20s  playing@0#- session=tube protocol=peertube clock=none |
+    25s  heartbeat@5000#- session=tube protocol=peertube clock=none |
+    30s  heartbeat@60000#- session=tube protocol=peertube clock=none |
+    35s  heartbeat@64000#- session=tube protocol=peertube clock=none |
+    40s  close_all                    | sealed closed session=mave ; sealed closed session=tube
+  `,
+  failures: `
+    0s   attempt@0 session=a                       |
+    2s   error code:drm flag:1 session=a           |
+    3s   attempt@0 session=b                       |
+    5s   leave@0 session=b                         |
+    6s   playing@0 session=c                       |
+    9s   error@3000 code:net flag:1 session=c      |
+    10s  unknown session=c                         | dead unknown_event
+    11s  playing@0 session=c key=demo/zed          | dead wrong_key
+    20s                                            | sealed leave session=b
+    25s  set idleGapMs=60000 site=demo             |
+    40s  set graceMs=-1                            | dead bad_control
+    80s  close_all                                 | sealed idle session=a ; sealed idle session=c
+  `,
+};
