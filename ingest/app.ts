@@ -5,6 +5,7 @@ import type { Logger } from 'pino';
 import { toError } from '../infra/runtime/errors.ts';
 import { type HealthReport, sendHealth } from '../infra/runtime/metrics.ts';
 import type { DoorReply } from './doors/door.ts';
+import { pathOf } from './front.ts';
 import { problemReply, problemsPage, traceIdOf } from './problem.ts';
 
 /** Text of the SDK's two bundles. */
@@ -66,7 +67,7 @@ function sendScript(response: Response, text: string): void {
 }
 
 function refusalOf(deps: AppDeps, request: Request): DoorReply {
-  const methods = deps.methodsOf(request.path);
+  const methods = deps.methodsOf(pathOf(request.url));
   const traceId = traceOf(deps, request);
   if (methods.length === 0) return problemReply('not-found', { detail: 'There is nothing at this path.', traceId });
   const allow = [...methods, 'OPTIONS'].join(', ');

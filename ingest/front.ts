@@ -95,6 +95,9 @@ function targetOf(url: string): Target {
   return { path: whole.slice(prefix[0].length), query, prefixKey: decoded(prefix[1] as string) };
 }
 
+/** The path that a URL asks for, without query and key prefix. */
+export const pathOf = (url: string): string => targetOf(url).path;
+
 /** Keys made elsewhere may hold `/`, `+` and `=`, which stand percent-encoded in a path. */
 function decoded(text: string): string {
   if (!text.includes('%')) return text;

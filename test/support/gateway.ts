@@ -65,6 +65,8 @@ export type TestGatewayOptions = {
   keys?: KeyRow[];
   aliases?: AliasRow[];
   siteDoors?: SiteDoorRow[];
+  /** Rows of statements that only one door asks; undefined = the usual ones. */
+  otherRows?: (statement: string, params: readonly unknown[]) => unknown[] | undefined;
   wrapWriter?: (writer: LogWriter) => LogWriter;
   checkTopic?: () => Promise<void>;
 };
@@ -98,7 +100,7 @@ export async function startTestGateway(options: TestGatewayOptions = {}): Promis
     checkTopic: options.checkTopic ?? (async () => {}),
     codec,
     query: async <P extends readonly unknown[], R>(statement: Statement<P, R>, params: P) =>
-      answer(statement.name, params, { keys, aliases, salts }) as R[],
+      (options.otherRows?.(statement.name, params) ?? answer(statement.name, params, { keys, aliases, salts })) as R[],
     sdk: { iife: '/* iife */', esm: '/* esm */' },
     fail: (error) => void failures.push(error),
   });
