@@ -1,11 +1,12 @@
 // CPU per request of the gateway against a raw node:http echo, in one run on one machine (performance.md G1: the echo should
 // cost at least 60 % of what the gateway costs). Client and server are processes of their own; variants alternate.
-// Run: node --import tsx test/bench/gateway.ts
+// Run: npm run bench -- gateway
 import { type ChildProcess, fork } from 'node:child_process';
 import { once } from 'node:events';
 import { fileURLToPath } from 'node:url';
 import autocannon from 'autocannon';
 import { sampleBeacon } from '../support/gateway.ts';
+import { say, table, writeSection } from './report.ts';
 
 const ROUNDS = 5;
 const SECONDS = 2;
@@ -75,8 +76,25 @@ export async function benchGateway(): Promise<GatewayBench> {
   return { micros, ratio: micros.echo / micros.gateway, lingeringRatio: micros.delayed / micros.lingering };
 }
 
-if (process.argv[1] === fileURLToPath(import.meta.url)) {
-  const { micros, ratio, lingeringRatio } = await benchGateway();
-  for (const variant of VARIANTS) process.stdout.write(`${variant.padEnd(10)} ${micros[variant].toFixed(1)} us of CPU a request\n`);
-  process.stdout.write(`echo/gateway ${(ratio * 100).toFixed(0)} %, delayed/lingering ${(lingeringRatio * 100).toFixed(0)} %\n`);
+/** Prints the figures and writes their section. */
+export async function reportGateway({ micros, ratio, lingeringRatio }: GatewayBench): Promise<void> {
+  const rows = [
+    ['raw node:http, body read, 202', micros.echo.toFixed(1), '1'],
+    ['gateway, log acknowledges at once', micros.gateway.toFixed(1), (micros.gateway / micros.echo).toFixed(2)],
+    ['echo that answers 20 ms later', micros.delayed.toFixed(1), (micros.delayed / micros.echo).toFixed(2)],
+    ['gateway with its linger', micros.lingering.toFixed(1), (micros.lingering / micros.echo).toFixed(2)],
+  ];
+  for (const [name, us] of rows) say(`  ${name}: ${us} us of CPU a request`);
+  await writeSection({
+    name: 'gateway',
+    title: 'Gateway: CPU of a request',
+    command: 'npm run bench -- gateway',
+    lines: [
+      `A POST of one beacon with five events (validated, enriched, encoded as Avro), against servers that do nothing. CPU of the server process, median of ${ROUNDS} alternating rounds.`,
+      '',
+      ...table(['server', 'CPU us per request', 'times the echo'], rows),
+      '',
+      `The echo costs ${(ratio * 100).toFixed(0)} % of the gateway (the aim is 60 %), with linger ${(lingeringRatio * 100).toFixed(0)} %.`,
+    ],
+  });
 }
