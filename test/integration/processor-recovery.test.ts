@@ -77,7 +77,7 @@ test('the same log gives the same rows in an empty database, in other cuts (I6)'
 async function withDeath(mortality: Mortality): Promise<{ died: boolean; at: string }> {
   const { url, drop } = await testDatabase();
   try {
-    const first = await runProcessor({ test: narrow, url, mortality, task: { flushIntervalMs: 25, snapshotIntervalMs: 30 } });
+    const first = await runProcessor({ test: narrow, url, mortality, task: { flushIntervalMs: 25, snapshotIntervalMs: 1 } });
     const stopped = untilFolded(narrow, url, 20_000).then(() => first.stop());
     await Promise.race([first.mortal.died, stopped]);
     const died = !first.mortal.alive;
