@@ -14,6 +14,7 @@ import { createAuthenticator } from './auth.ts';
 import { createBeaconReader } from './beacon-reader.ts';
 import type { queryConfigSpec } from './config.ts';
 import { createDialects } from './dialects/list.ts';
+import { exportPeertubeViewers } from './dialects/peertube-metrics.ts';
 import { createQueryMetrics } from './metrics.ts';
 import { freshness } from './queries/freshness.ts';
 
@@ -39,6 +40,7 @@ export async function startQueryService(deps: QueryServiceDeps): Promise<QuerySe
   const metrics = createQueryMetrics(deps.registry);
   const shared = { metrics, partitions: config.partitions, monotonicMs: () => scheduler.monotonicMs() };
   const answers = createAnswers({ ...shared, pool: readPool });
+  exportPeertubeViewers(deps.registry, answers.ask);
   const app = createApp({
     services: {
       answers,
