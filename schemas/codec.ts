@@ -84,10 +84,28 @@ export function createCodec(ids: SchemaIds, textOf: (name: SchemaName) => string
       readers.set(id, { name, type: types[name], resolver: types[name].createResolver(writer) as never });
     },
     encodeSnapshot: (data) => snapshot().toBuffer(data),
-    decodeSnapshot: (bytes) => snapshot().fromBuffer(asBuffer(bytes)),
+    decodeSnapshot: (bytes) => decodeSnapshot(snapshot(), textOf('snapshot'), asBuffer(bytes)),
     encodeSession: (data) => Buffer.concat([headerOf(ids.session), session().toBuffer(data)]),
     decodeSession: (value) => session().fromBuffer(asBuffer(value).subarray(HEADER_BYTES)),
   };
+}
+
+/**
+ * Snapshots carry no schema id of their own, and what a later version added stands at their end: bytes of the version before are the same
+ * without it. Bytes of one form are never whole in the other.
+ */
+function decodeSnapshot(type: avro.Type, text: string, bytes: Buffer): unknown {
+  try {
+    return type.fromBuffer(bytes);
+  } catch (thrown) {
+    const schema = JSON.parse(text) as { fields: { name: string }[] };
+    const earlier = { ...schema, fields: schema.fields.filter(({ name }) => name !== 'visits') };
+    try {
+      return parseType(JSON.stringify(earlier)).fromBuffer(bytes);
+    } catch {
+      throw thrown;
+    }
+  }
 }
 
 function lazily<T>(make: () => T): () => T {

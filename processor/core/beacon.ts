@@ -1,6 +1,7 @@
 // From a beacon to its sessions: each event is a copy, a dead letter, held back, or folded into exactly one part, and the ledger says
 // which (I1).
 import type { Beacon, BeaconEvent, Reject } from '../../schemas/beacon.ts';
+import { visitStampOf } from '../../schemas/visits.ts';
 import type { FoldDeadReason, Step } from './emit.ts';
 import { emitCustom, emitDead, emitDeadEvent, emitDuplicates } from './emit.ts';
 import { contentHash, mix, numberedHash, pack52, textHash } from './hash.ts';
@@ -12,6 +13,7 @@ import { createStream } from './state.ts';
 import type { Verdict } from './stream.ts';
 import { chargeHoles, conflicts, fillHole, giveUp, hold, judge, seenLately, settle, takeReady } from './stream.ts';
 import { customTime, isInstant, stampOf } from './time.ts';
+import { foldHit, visitPartFor } from './visits.ts';
 
 const CONTENT_SEED_HIGH = 0x2545f491;
 const CONTENT_SEED_LOW = 0x1b873593;
@@ -188,15 +190,20 @@ function foldInto(step: Step, stream: Stream, arrival: PendingEvent, line: Line,
   const { state } = step;
   const { source, arrivedAtActive } = arrival;
   const event = arrival.event as BeaconEvent;
-  const session = partFor(step, stream, source, event, line, arrivedAtActive);
+  const stamp = visitStampOf(event);
+  const session =
+    stamp === undefined
+      ? partFor(step, stream, source, event, line, arrivedAtActive)
+      : visitPartFor(step, stream, { source, event, stamp, arrivedAtActive });
   if (typeof session === 'string') return bury(step, stream, event, arrival.index, session);
-  if (line === 'main') {
+  if (line === 'main' && stamp === undefined) {
     stream.currentVideo = session.video.video;
     session.lost += chargeHoles(stream, session.video.video, session.part);
   }
   if (arrivedAtActive > session.lastAtActive) session.lastAtActive = arrivedAtActive;
   countReceived(step, session, event, idHigh, idLow);
-  if (foldEvent(state, session, source, event)) emitCustom(step, session, event, customTime(session, source, event));
+  if (stamp !== undefined && event.type === 'custom') emitCustom(step, session, event, foldHit(state, session, source, event, stamp));
+  else if (foldEvent(state, session, source, event)) emitCustom(step, session, event, customTime(session, source, event));
   publish(state, session);
 }
 

@@ -20,6 +20,9 @@ const TEXT_FIELDS = [
   'viewer',
 ] as const;
 
+/** Where a visit came from: said by the hit that opens it, all of it or nothing. */
+const TRAFFIC_FIELDS: ReadonlySet<string> = new Set(['source', 'medium', 'campaign', 'referrerHost']);
+
 /** Applies a beacon's context: what it knows replaces what was there; metadata is merged by key. False = a metadata key found no room. */
 export function refine(context: SessionContext, beacon: BeaconContext, metaKeysMax: number): boolean {
   for (const field of TEXT_FIELDS) if (beacon[field] !== '') context[field] = beacon[field];
@@ -32,15 +35,33 @@ export function refine(context: SessionContext, beacon: BeaconContext, metaKeysM
   return merged.complete;
 }
 
+/** Applies a context to a visit: what was known first stays, so that it tells how the visit began; metadata is merged by key. */
+export function refineFirst(context: SessionContext, beacon: BeaconContext, options: { metaKeysMax: number; opens: boolean }): boolean {
+  for (const field of TEXT_FIELDS) {
+    if (context[field] === '' && (options.opens || !TRAFFIC_FIELDS.has(field))) context[field] = beacon[field];
+  }
+  if (beacon.bot) context.bot = true;
+  if (beacon.meta === '' || beacon.meta === context.meta) return true;
+  const merged = mergeMeta(context.meta, beacon.meta, options.metaKeysMax, 'first');
+  context.meta = merged.meta;
+  return merged.complete;
+}
+
 /** The duration sections are cut to, ms; -1 = unknown. Live video has none. */
 export const boundOf = (context: { durationMs: number; live: number }): number =>
   context.live === 1 || context.durationMs <= 0 ? -1 : context.durationMs;
 
-/** Joins two JSON objects of scalars: the later value wins, keys are sorted. Text that is no JSON object counts as none. */
-export function mergeMeta(earlier: string, later: string, keysMax: number): { meta: string; complete: boolean } {
+/** Joins two JSON objects of scalars: the later value of a key wins, or the first; keys are sorted. Text that is no JSON object counts as none. */
+export function mergeMeta(
+  earlier: string,
+  later: string,
+  keysMax: number,
+  wins: 'later' | 'first' = 'later',
+): { meta: string; complete: boolean } {
   const merged = new Map<string, unknown>([...entriesOf(earlier)]);
   let complete = true;
   for (const [key, value] of entriesOf(later)) {
+    if (wins === 'first' && merged.has(key)) continue;
     if (merged.has(key) || merged.size < keysMax) merged.set(key, value);
     else complete = false;
   }

@@ -159,4 +159,4 @@ export const compareText = (a: string, b: string): number => (a < b ? -1 : a > b
 export const compareStreams = (a: Stream, b: Stream): number => compareText(a.site, b.site) || compareText(a.session, b.session);
 
 export const compareSessions = (a: Session, b: Session): number =>
-  compareStreams(a.stream, b.stream) || compareText(a.video.video, b.video.video) || a.part - b.part;
+  compareStreams(a.stream, b.stream) || compareText(a.video.video, b.video.video) || a.video.visitId - b.video.visitId || a.part - b.part;

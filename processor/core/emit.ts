@@ -2,7 +2,7 @@
 import type { BeaconEvent } from '../../schemas/beacon.ts';
 import type { SealReason } from '../../schemas/session.ts';
 import type { EmissionOrigin, Output } from './outputs.ts';
-import { sealSession } from './seal.ts';
+import { sealSession, sessionIdOf } from './seal.ts';
 import type { Session, State, Stream } from './state.ts';
 import { FOLD_VERSION } from './version.ts';
 
@@ -33,14 +33,14 @@ export function emitSealed(step: Step, session: Session, reason: SealReason): vo
 }
 
 export function emitCustom(step: Step, session: Session, event: BeaconEvent, at: number): void {
-  const { site, session: id } = session.stream;
+  const { site } = session.stream;
   const { video } = session.video;
   const text = event.detail?.text ?? '';
   step.outputs.push({
     kind: 'custom',
     ...origin(step),
     site,
-    session: id,
+    session: sessionIdOf(session),
     video,
     at,
     name: event.detail?.name ?? '',

@@ -7,9 +7,17 @@ import type { BeaconSource, Line, Session, State, Stream, VideoRecord } from './
 import { createSession } from './state.ts';
 import { anchorClock, supplementTime } from './time.ts';
 
+/** Visit id of what belongs to no visit. */
+const NO_VISIT = -1;
+
+/** What an event belongs to, beside its stream. */
+export type Place = { video: string; visitId: number; line: Line };
+
 /** The open part of a video on a line, if there is one. */
-export function openPartOf(stream: Stream, video: string, line: Line): Session | undefined {
-  for (const session of stream.sessions) if (session.line === line && session.video.video === video) return session;
+export function openPartOf(stream: Stream, video: string, line: Line, visitId = NO_VISIT): Session | undefined {
+  for (const session of stream.sessions) {
+    if (session.line === line && session.video.video === video && session.video.visitId === visitId) return session;
+  }
   return undefined;
 }
 
@@ -25,25 +33,37 @@ export function partFor(
   const { state } = step;
   if (source.video !== '' && line === 'main') nameLate(state, stream, source.video);
   const video = source.video !== '' ? source.video : stream.currentVideo;
-  const open = openPartOf(stream, video, line);
+  return partAt(step, stream, { video, visitId: NO_VISIT, line }, source, event, arrivedAtActive);
+}
+
+/** The part at a place, opened if there is none or if it is full. */
+export function partAt(
+  step: Step,
+  stream: Stream,
+  place: Place,
+  source: BeaconSource,
+  event: BeaconEvent,
+  arrivedAtActive: number,
+): Session | FoldDeadReason {
+  const { state } = step;
+  const open = openPartOf(stream, place.video, place.line, place.visitId);
   if (open !== undefined) {
     if (open.received < state.settings.partEventsMax) return open;
     hitLimit(state, open, 'partEventsMax', 1);
     emitSealed(step, open, 'size');
   }
-  return openPart(state, stream, video, source, event, line, arrivedAtActive);
+  return openPart(state, stream, place, source, event, arrivedAtActive);
 }
 
 function openPart(
   state: State,
   stream: Stream,
-  video: string,
+  { video, visitId, line }: Place,
   source: BeaconSource,
   event: BeaconEvent,
-  line: Line,
   arrivedAtActive: number,
 ): Session | FoldDeadReason {
-  const known = stream.videos.find((record) => record.video === video);
+  const known = stream.videos.find((record) => record.video === video && record.visitId === visitId);
   if (known === undefined && stream.videos.length >= state.settings.videosPerStreamMax) {
     state.limits.videosPerStreamMax++;
     return 'videos_limit';
@@ -52,7 +72,7 @@ function openPart(
     state.limits.partsMax++;
     return 'parts_limit';
   }
-  const record = known ?? createVideo(stream, video, source, event);
+  const record = known ?? createVideo(stream, video, visitId, source, event);
   const at = known === undefined ? record.startedAt : supplementTime(known, source, event);
   const session = createSession(stream, record, { line, part: record.nextPart++, nowAt: at, activeTime: arrivedAtActive });
   session.duplicates = stream.heldDuplicates;
@@ -70,8 +90,8 @@ export function addTo(stream: Stream, session: Session): void {
   else stream.sessions.push(session);
 }
 
-function createVideo(stream: Stream, video: string, source: BeaconSource, event: BeaconEvent): VideoRecord {
-  const record = { video, ...anchorClock(source, event), durationMs: -1, live: -1, nextPart: 0, flags: 0 };
+function createVideo(stream: Stream, video: string, visitId: number, source: BeaconSource, event: BeaconEvent): VideoRecord {
+  const record = { video, ...anchorClock(source, event), durationMs: -1, live: -1, nextPart: 0, visitId, flags: 0 };
   // A literal array takes one place, a pushed one seventeen; most streams have one video.
   if (stream.videos.length === 0) stream.videos = [record];
   else stream.videos.push(record);

@@ -1,5 +1,6 @@
 // When and why a session is sealed, and the record that is left of it.
 import type { SealReason, SessionPart } from '../../schemas/session.ts';
+import { visitSession } from '../../schemas/visits.ts';
 import { boundOf } from './context.ts';
 import { silentPlayMs } from './doors.ts';
 import type { ProvisionalSession } from './outputs.ts';
@@ -84,6 +85,10 @@ function onceOnly(session: Session, farthestMs: number, boundMs: number, over: b
   };
 }
 
+/** Session id of a part: that of its stream, or of its visit. */
+export const sessionIdOf = ({ stream, video }: Session): string =>
+  video.visitId < 0 ? stream.session : visitSession(stream.session, video.visitId);
+
 function partOf(session: Session, over: boolean): SessionPart {
   const { stream, video, context } = session;
   const boundMs = boundOf(context.durationMs > 0 ? context : video);
@@ -92,7 +97,7 @@ function partOf(session: Session, over: boolean): SessionPart {
   const farthestMs = sections.reduce((farthest, { toMs }) => Math.max(farthest, toMs), 0);
   return {
     site: stream.site,
-    session: stream.session,
+    session: sessionIdOf(session),
     video: video.video,
     part: session.part,
     startedAt: video.startedAt,

@@ -9,7 +9,7 @@ import { addTo } from './parts.ts';
 import { publish } from './publish.ts';
 import type { ControlledValues, FoldSettings, LimitName } from './settings.ts';
 import { LIMIT_NAMES } from './settings.ts';
-import type { BeaconSource, PendingEvent, Session, State, Stream, VideoRecord } from './state.ts';
+import type { BeaconSource, PendingEvent, Session, State, Stream, VideoRecord, Visit } from './state.ts';
 import { createSession, createStream, emptyPartition } from './state.ts';
 import { FOLD_VERSION } from './version.ts';
 import { createWheel } from './wheel.ts';
@@ -21,9 +21,13 @@ export const SNAPSHOT_VERSION = 1;
 export type SessionSnapshot = Omit<Session, 'video' | 'stream' | 'changed' | 'sealed'> & { video: number };
 
 /** What a snapshot leaves out of a stream: its key and the hash of it, and what only speeds things up. */
-export type StreamSnapshot = Omit<Stream, 'key' | 'idHigh' | 'idLow' | 'sessions' | 'dormant' | 'timerAt'> & {
+export type StreamSnapshot = Omit<Stream, 'key' | 'idHigh' | 'idLow' | 'sessions' | 'dormant' | 'timerAt' | 'videos' | 'visits'> & {
+  videos: Omit<VideoRecord, 'visitId'>[];
   sessions: SessionSnapshot[];
 };
+
+/** The visits of a stream, beside it: most streams have none. `videoVisits`: the visit of each of the stream's videos, by place. */
+export type VisitsSnapshot = { site: string; session: string; visits: Visit[]; videoVisits: number[] };
 
 /** The shape of schemas/snapshot.avsc. Streams are ordered by (site, session), sessions by (video, part), overrides by place. */
 export type PartitionSnapshot = {
@@ -36,17 +40,33 @@ export type PartitionSnapshot = {
   limits: { name: string; hits: number }[];
   overrides: { site: string; protocol: string; values: ControlledValues }[];
   streams: StreamSnapshot[];
+  /** Of the streams that have any, in their order. Not in snapshots of versions that knew no visits. */
+  visits?: VisitsSnapshot[];
 };
 
 /** A copy of the state as plain data; shares nothing that the fold changes. */
 export function snapshot(state: PartitionState): PartitionSnapshot {
-  return { ...headOf(state), streams: [...state.streams.values()].sort(compareStreams).map(snapshotStream) };
+  const streams = [...state.streams.values()].sort(compareStreams);
+  return { ...headOf(state), streams: streams.map(snapshotStream), visits: visitsOf(streams) };
 }
+
+const visitsOf = (streams: readonly Stream[]): VisitsSnapshot[] =>
+  streams
+    .filter(({ visits }) => visits.length > 0)
+    .map(({ site, session, visits, videos }) => ({
+      site,
+      session,
+      visits: visits.map(copyVisit),
+      videoVisits: videos.map(({ visitId }) => visitId),
+    }));
+
+const copyVisit = ({ id, startedAt, lastAt, day, source, over }: Visit): Visit => ({ id, startedAt, lastAt, day, source, over });
 
 /** Canonical text of the state, in pieces, for the shell to hash (D22, H20): equal states, equal text. */
 export function stateHashInput(state: PartitionState): string[] {
   const streams = [...state.streams.values()].sort(compareStreams);
-  return [JSON.stringify(headOf(state)), ...streams.map((stream) => JSON.stringify(valuesOf(snapshotStream(stream))))];
+  const visits = visitsOf(streams).map((each) => JSON.stringify(valuesOf(each)));
+  return [JSON.stringify(headOf(state)), ...streams.map((stream) => JSON.stringify(valuesOf(snapshotStream(stream)))), ...visits];
 }
 
 /** Values without names, deep: the names are the same every time, and most of the text. */
@@ -150,7 +170,7 @@ const snapshotSession = (session: Session): SessionSnapshot => ({
   context: { ...session.context },
 });
 
-const copyVideo = ({ video, startedAt, clockShiftMs, durationMs, live, nextPart, flags }: VideoRecord): VideoRecord => ({
+const copyVideo = ({ video, startedAt, clockShiftMs, durationMs, live, nextPart, flags }: StreamSnapshot['videos'][number]) => ({
   video,
   startedAt,
   clockShiftMs,
@@ -206,11 +226,12 @@ export function restore(data: PartitionSnapshot, settings: FoldSettings): Partit
     state.overrides.set(site, ofSite.set(protocol, { ...values }));
   }
   state.wheel = createWheel(state.activeTime);
-  for (const stream of data.streams) restoreStream(state, stream);
+  const visits = new Map((data.visits ?? []).map((each) => [`${each.site}/${each.session}`, each]));
+  for (const stream of data.streams) restoreStream(state, stream, visits.get(`${stream.site}/${stream.session}`));
   return state;
 }
 
-function restoreStream(state: State, data: StreamSnapshot): void {
+function restoreStream(state: State, data: StreamSnapshot, known: VisitsSnapshot | undefined): void {
   const stream = createStream(`${data.site}/${data.session}`, data.site, data.session, data.lastAtActive);
   stream.currentVideo = data.currentVideo;
   stream.nextSeq = data.nextSeq;
@@ -223,7 +244,8 @@ function restoreStream(state: State, data: StreamSnapshot): void {
   stream.seqHashes = [...data.seqHashes];
   stream.recentEvents = [...data.recentEvents];
   stream.pending = data.pending.map(copyPending);
-  stream.videos = data.videos.map(copyVideo);
+  stream.videos = data.videos.map((video, i) => ({ ...copyVideo(video), visitId: known?.videoVisits[i] ?? -1 }));
+  if (known !== undefined) stream.visits = known.visits.map(copyVisit);
   for (const session of data.sessions) restoreSession(state, stream, session);
   state.streams.set(stream.key, stream);
   settleStream(state, stream);

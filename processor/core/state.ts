@@ -45,6 +45,8 @@ export type VideoRecord = {
   durationMs: number;
   live: number;
   nextPart: number;
+  /** Id of the visit it belongs to; -1 = its stream has no visits. */
+  visitId: number;
   /** Once-only figures that a sealed part has counted: sum of FLAG_*. */
   flags: number;
 };
@@ -53,6 +55,21 @@ export const FLAG_PLAYED = 2;
 export const FLAG_COMPLETED = 4;
 export const FLAG_START_FAILED = 8;
 export const FLAG_PLAYBACK_FAILED = 16;
+
+/** A visit of a stream whose hits are stamped (visits.ts). Instants are event time, epoch ms. */
+export type Visit = {
+  /** The instant under which it was opened, made unique in its stream: its name. */
+  id: number;
+  startedAt: number;
+  /** Of its last hit, one without interaction included. */
+  lastAt: number;
+  /** Calendar date of the hit that opened it, in the site's time zone. */
+  day: string;
+  /** Digest of its traffic source, '' = direct. */
+  source: string;
+  /** Nothing joins it any more but what happened before it was over. */
+  over: boolean;
+};
 
 /** All that one client session id of one site has sent: numbering and copies are judged here, over all its videos. */
 export type Stream = {
@@ -76,6 +93,8 @@ export type Stream = {
   /** Ordered by seq. */
   pending: PendingEvent[];
   videos: VideoRecord[];
+  /** Visits remembered, by start; the last one is the current one. Empty but where hits are stamped. */
+  visits: readonly Visit[];
   /** Video of the event folded last in order; events that name none belong to it. */
   currentVideo: string;
   /** Open parts: per video at most one on each line. */
@@ -229,6 +248,9 @@ export function emptyPartition(settings: FoldSettings): State {
 const ID_SEED_HIGH = 0x811c9dc5;
 const ID_SEED_LOW = 0x9747b28c;
 
+/** Shared by all streams without visits. */
+const NO_VISITS: readonly Visit[] = Object.freeze([]);
+
 /** A stream that has seen nothing yet. */
 export function createStream(key: string, site: string, session: string, activeTime: number): Stream {
   const prefix = `${site}/${session}/`;
@@ -246,6 +268,7 @@ export function createStream(key: string, site: string, session: string, activeT
     recentAt: 0,
     pending: [],
     videos: [],
+    visits: NO_VISITS,
     currentVideo: '',
     sessions: [],
     lastAtActive: activeTime,
