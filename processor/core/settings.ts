@@ -66,8 +66,8 @@ export const FOLD_SETTINGS_DEFAULT: Readonly<FoldSettings> = Object.freeze({
   partEventsMax: 200_000,
   errorsMax: 32,
   metaKeysMax: 64,
-  openSessionsMax: 100_000,
-  tombstonesMax: 200_000,
+  openSessionsMax: 50_000,
+  tombstonesMax: 50_000,
 });
 
 /** Limits whose reaching is counted per partition; names are those of FoldSettings. */
