@@ -117,6 +117,12 @@ export const ingestConfigSpec = {
     default: '100000',
     description: 'Networks remembered for rate limits; the longest unseen are forgotten',
   }),
+  socketsMax: setting({
+    env: 'PLAYHEAD_INGEST_SOCKETS_MAX',
+    schema: rule.integer(0, 1_000_000),
+    default: '10000',
+    description: 'Open WebSockets; further ones are refused with 503. Below the limit of connections, or players over HTTP find none',
+  }),
   connectionsMax: setting({
     env: 'PLAYHEAD_INGEST_CONNECTIONS_MAX',
     schema: rule.integer(1, 1_000_000),

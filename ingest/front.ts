@@ -137,7 +137,7 @@ async function serve(deps: FrontDeps, exchange: Exchange): Promise<void> {
   const startedAt = deps.scheduler.monotonicMs();
   const { request } = exchange;
   let wireBytes = 0;
-  const doorRequest = describe(deps, exchange, async () => {
+  const doorRequest = describeRequest(deps, request, exchange.target, async () => {
     const body = await readBody(request);
     if (body.ok) wireBytes = body.wireBytes;
     return body;
@@ -158,7 +158,13 @@ async function serve(deps: FrontDeps, exchange: Exchange): Promise<void> {
   if (!request.readableEnded && !request.destroyed) request.resume();
 }
 
-function describe(deps: FrontDeps, { request, target }: Exchange, body: DoorRequest['body']): DoorRequest {
+/** What a door sees of an upgrade: a request without a body. */
+export const requestOf = (deps: RequestDeps, request: IncomingMessage): DoorRequest =>
+  describeRequest(deps, request, targetOf(request.url ?? '/'), async () => ({ ok: false, kind: 'aborted' }));
+
+type RequestDeps = { clock: Clock; settings: { trustedHops: number } };
+
+function describeRequest(deps: RequestDeps, request: IncomingMessage, target: Target, body: DoorRequest['body']): DoorRequest {
   const forwarded = request.headers['x-forwarded-for'];
   const origin = request.headers.origin ?? '';
   return {

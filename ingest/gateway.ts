@@ -17,6 +17,7 @@ import { type DoorSecret, startDoorSecret } from './door-secret.ts';
 import { createAnalyticsEngineDoor } from './doors/analytics-engine.ts';
 import type { Door, DoorDeps } from './doors/door.ts';
 import { createMaveDoor } from './doors/mave.ts';
+import { createMaveSocketDoor } from './doors/mave-socket.ts';
 import { createMicroticksDoor } from './doors/microticks.ts';
 import { createNativeDoor } from './doors/native.ts';
 import { createPeertubeDoor, type PeertubeDeps } from './doors/peertube.ts';
@@ -29,6 +30,7 @@ import { Publisher } from './publisher.ts';
 import { createRateLimiter } from './rate-limit.ts';
 import { startSalts } from './salts.ts';
 import { type Sites, startSites } from './sites.ts';
+import { createSockets, type Sockets } from './sockets.ts';
 import { createStoppedSessions } from './stopped-sessions.ts';
 import { startTicks } from './ticks.ts';
 import { createVideos } from './videos.ts';
@@ -112,7 +114,7 @@ export async function startGateway(deps: GatewayDeps): Promise<Gateway> {
       recordBytesMax: RECORD_BYTES_MAX,
     },
   });
-  const server = createIngestServer(deps, {
+  const { server, sockets } = createIngestServer(deps, {
     doors: createDoors(deps, { collector, sites, metrics, hashId, uuid: scheduler.uuid }, { lookups, tokenSecret }),
     metrics,
     health,
@@ -137,6 +139,7 @@ export async function startGateway(deps: GatewayDeps): Promise<Gateway> {
       salts.stop();
       topic.stop();
       tokenSecret.stop();
+      await sockets.stop();
       // In this order: no new requests, answers for those inside (their records are still sent), then the rest of the buffer.
       const cut = scheduler.after(config.deadlineMs + STOP_SLACK_MS, () => server.closeAllConnections());
       await closeServer(server);
@@ -154,6 +157,7 @@ function createDoors(deps: GatewayDeps, shared: DoorDeps, parts: { lookups: Look
   return [
     createNativeDoor(shared),
     createMaveDoor(shared),
+    createMaveSocketDoor({ ...shared, scheduler: deps.scheduler, closeTimeoutMs: deps.config.deadlineMs }),
     createPeertubeDoor(peertubeDeps(deps, shared, parts.lookups)),
     createAnalyticsEngineDoor({ ...shared, monotonicMs }),
     createMicroticksDoor({ ...shared, tokenSecret: parts.tokenSecret.get, stoppedSessions }),
@@ -190,8 +194,8 @@ function createPublisher(deps: GatewayDeps, metrics: IngestMetrics): Publisher {
 
 type ServerParts = { doors: readonly Door[]; metrics: IngestMetrics; health: () => HealthReport; stopping: () => boolean };
 
-/** The HTTP server with the time limits of G4: the front, and behind it the Express app. */
-function createIngestServer(deps: GatewayDeps, { doors, metrics, health, stopping }: ServerParts): Server {
+/** The HTTP server with the time limits of G4: the front, behind it the Express app, and beside it the WebSockets. */
+function createIngestServer(deps: GatewayDeps, { doors, metrics, health, stopping }: ServerParts): { server: Server; sockets: Sockets } {
   const { config, scheduler, logger } = deps;
   const routes = doors.flatMap((door) => door.routes);
   const app = createApp({
@@ -216,7 +220,9 @@ function createIngestServer(deps: GatewayDeps, { doors, metrics, health, stoppin
   );
   server.maxRequestsPerSocket = REQUESTS_PER_SOCKET_MAX;
   server.maxConnections = config.connectionsMax;
-  return server;
+  const sockets = createSockets({ doors, prefixLimiter, metrics, logger, clock: deps.clock, scheduler, settings: config });
+  server.on('upgrade', sockets.upgrade);
+  return { server, sockets };
 }
 
 /** Checks the topic until it fits, then now and then: its partition count is part of the contract (D29). */

@@ -17,6 +17,8 @@ export type IngestMetrics = {
   ticks(outcome: 'appended' | 'failed' | 'skipped', count: number): void;
   keysRefresh(outcome: 'refreshed' | 'failed', keys: number): void;
   batch(records: number, bytes: number): void;
+  /** WebSockets open now. */
+  sockets(open: number): void;
 };
 
 const DURATION_BUCKETS = [0.001, 0.0025, 0.005, 0.01, 0.02, 0.03, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10];
@@ -72,8 +74,10 @@ export function createIngestMetrics(
     registers,
   });
   let keys = 0;
+  let sockets = 0;
   gauge('buffer_beacons', 'Records waiting for the acknowledgement of the log', (set) => set(deps.load().records));
   gauge('buffer_limit_beacons', 'Records that may wait at once', (set) => set(deps.recordsMax));
+  gauge('sockets', 'WebSockets open', (set) => set(sockets));
   gauge('keys', 'Write keys known', (set) => set(keys));
   gauge('keys_age_seconds', 'Time since the write keys were last read', (set) => set(deps.keysAgeMs() / 1000));
   // Looked up once: labels() hashes its arguments on every call.
@@ -100,5 +104,8 @@ export function createIngestMetrics(
       keys = known;
     },
     batch: (records) => batchRecords.observe(records),
+    sockets(open) {
+      sockets = open;
+    },
   };
 }

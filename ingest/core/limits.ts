@@ -66,5 +66,12 @@ export const LIMIT_NAMES = [
   'buffer',
   'deadline',
   'buckets',
+  'sockets',
+  'channels',
+  'frame_bytes',
+  'frames',
+  'unread_bytes',
+  'socket_silence',
+  'socket_queue',
 ] as const;
 export type LimitName = (typeof LIMIT_NAMES)[number];

@@ -7,6 +7,7 @@ import type { Collector } from '../collect.ts';
 import type { IngestMetrics } from '../metrics.ts';
 import type { Sites } from '../sites.ts';
 import type { Failure } from './failure.ts';
+import type { SocketRoute } from './socket.ts';
 
 /** One request as a door sees it. */
 export type DoorRequest = {
@@ -53,6 +54,8 @@ export type Door = {
   protocol: string;
   /** Strict: `/batch` and `/batch/` are two paths. No two doors may have the same method and path: see `select` for shared ones. */
   routes: readonly Route[];
+  /** WebSockets, by path. */
+  sockets?: readonly SocketRoute[];
   /** Words what fails before or beside the door (limit per network, a fault of ours) as its clients expect; default: a problem. */
   word?: (failure: Failure) => DoorReply;
 };
