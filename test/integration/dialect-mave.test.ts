@@ -221,14 +221,23 @@ describe('mave: read APIs', { timeout: 180_000 }, () => {
     assert.deepEqual(await starts('1 month'), ['2025-05-01T00:00:00', '2025-12-01T00:00:00', '2026-04-01T00:00:00', '2026-05-01T00:00:00']);
     assert.deepEqual(await starts('5 months'), ['2025-01-01T00:00:00', '2025-11-01T00:00:00', '2026-04-01T00:00:00']);
     assert.deepEqual(await starts('2 years'), ['2024-01-01T00:00:00', '2026-01-01T00:00:00']);
-    // Ten days from Monday, 2000-01-03: 2026-05-19 is day 9 633 after it.
-    assert.deepEqual((await starts('10 days')).at(-1), '2026-05-18T00:00:00');
+    // Ten days from Monday, 2000-01-03: 2026-05-16 is 9 630 days after it.
+    assert.deepEqual((await starts('10 days')).at(-1), '2026-05-16T00:00:00');
     assert.deepEqual((await starts('90 min')).slice(-4), [
       '2026-05-18T09:00:00',
       '2026-05-19T09:00:00',
       '2026-05-19T10:30:00',
       '2026-05-20T10:30:00',
     ]);
+    for (const width of ['7 seconds', '13 minutes', '5 hours', '1 day', '17 days', '3 weeks', '400 days']) {
+      const rows = await server.sql(
+        `SELECT DISTINCT to_char(date_bin($1::interval, started_at, '2000-01-03T00:00:00Z') AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS') AS start
+FROM sessions WHERE site = $2 AND video = $3 AND total_watch_ms >= 1000 ORDER BY 1`,
+        [width, SEED_SITE, EMBED],
+      );
+      const sealed = rows.map(({ start }) => start);
+      assert.deepEqual((await starts(width)).slice(0, sealed.length), sealed, width);
+    }
     assert.deepEqual(await starts(' 1 DAY  12hours'), await starts('36 h'));
   });
 
