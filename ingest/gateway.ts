@@ -10,7 +10,7 @@ import type { HealthReport } from '../infra/runtime/metrics.ts';
 import type { Clock, LogWriter, Scheduler, Statement } from '../infra/runtime/ports.ts';
 import type { Codec } from '../schemas/codec.ts';
 import { createApp, type SdkFiles } from './app.ts';
-import { createCollector } from './collect.ts';
+import { type Collector, createCollector } from './collect.ts';
 import type { ingestConfigSpec } from './config.ts';
 import type { Lookups } from './core/admit.ts';
 import { type DoorSecret, startDoorSecret } from './door-secret.ts';
@@ -99,21 +99,7 @@ export async function startGateway(deps: GatewayDeps): Promise<Gateway> {
   const tokenSecret = startDoorSecret(deps, 'microticks_tokens');
   const health = (): HealthReport => healthOf({ writerReady: deps.writer.ready(), keys, sites, topicChecked: topic.checked(), stopping });
   const lookups = createLookups({ places: openPlaces({ path: config.placesPath, logger }), referrers: openReferrers({ logger }), salts });
-  const collector = createCollector({
-    keys,
-    keyLimiter: createRateLimiter({ scheduler, bucketsMax: config.bucketsMax, onForgotten: () => metrics.limitHit('buckets') }),
-    lookups,
-    publisher,
-    codec: deps.codec,
-    metrics,
-    ready: () => deps.writer.ready() && topic.checked(),
-    settings: {
-      partitions: config.partitions,
-      keyPerSecond: config.keyPerSecond,
-      keyBurstSeconds: config.keyBurstSeconds,
-      recordBytesMax: RECORD_BYTES_MAX,
-    },
-  });
+  const collector = collectorOf(deps, { keys, lookups, publisher, metrics, topicChecked: topic.checked });
   const { server, sockets } = createIngestServer(deps, {
     doors: createDoors(deps, { collector, sites, metrics, hashId, uuid: scheduler.uuid }, { lookups, tokenSecret }),
     metrics,
@@ -148,6 +134,27 @@ export async function startGateway(deps: GatewayDeps): Promise<Gateway> {
       await ticks.stop();
     },
   };
+}
+
+type CollectorParts = { keys: Keys; lookups: Lookups; publisher: Publisher; metrics: IngestMetrics; topicChecked: () => boolean };
+
+function collectorOf({ config, scheduler, writer, codec }: GatewayDeps, parts: CollectorParts): Collector {
+  const { keys, lookups, publisher, metrics, topicChecked } = parts;
+  return createCollector({
+    keys,
+    keyLimiter: createRateLimiter({ scheduler, bucketsMax: config.bucketsMax, onForgotten: () => metrics.limitHit('buckets') }),
+    lookups,
+    publisher,
+    codec,
+    metrics,
+    ready: () => writer.ready() && topicChecked(),
+    settings: {
+      partitions: config.partitions,
+      keyPerSecond: config.keyPerSecond,
+      keyBurstSeconds: config.keyBurstSeconds,
+      recordBytesMax: RECORD_BYTES_MAX,
+    },
+  });
 }
 
 /** Every protocol the gateway speaks. Where two share a path their order counts (Route.select). */
