@@ -16,7 +16,8 @@ CROSS JOIN LATERAL (
     SELECT id, duration_ms, live, 1 AS place FROM videos WHERE site = a.site AND id = a.asked
     UNION ALL
     SELECT id, duration_ms, live, 0 FROM videos
-    WHERE a.asked ~ '^[1-9][0-9]{0,9}$' AND site = a.site AND meta ->> '${PEERTUBE_NUMBER_KEY}' = a.asked AND 'meta' = ANY(pinned)
+    WHERE a.asked ~ '^[1-9][0-9]{0,9}$' AND site = a.site
+      AND meta ? '${PEERTUBE_NUMBER_KEY}' AND meta ->> '${PEERTUBE_NUMBER_KEY}' = a.asked AND 'meta' = ANY(pinned)
   ) x ORDER BY place LIMIT 1
 ) v`,
 };
