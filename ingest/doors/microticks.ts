@@ -9,10 +9,10 @@ import {
   TICKS_SESSION_PREFIX,
   tickDraft,
 } from '../core/protocols/microticks.ts';
-import { consumerTag, isIssuedFor, issueToken, tagOf } from '../core/token.ts';
 import { isClamped } from '../core/values.ts';
 import { originAllowed, type WriteKey } from '../keys.ts';
 import type { StoppedSessions } from '../stopped-sessions.ts';
+import { consumerTag, isIssuedFor, issueToken, tagOf } from '../token.ts';
 import type { Door, DoorDeps, DoorReply, DoorRequest } from './door.ts';
 import { type Failure, failure, failureOf, jsonFailure } from './failure.ts';
 import { readFormBody, type Unread } from './read.ts';
@@ -72,7 +72,7 @@ async function act(deps: Deps, asked: Asked): Promise<DoorReply> {
   if (!given.ok) return refuse(deps, { error: given.error });
   const at = instantOf(given.fields.ts);
   if (!at.ok) return refuse(deps, { error: at.error });
-  const read = readTick(given.fields);
+  const read = readTick(given.fields, deps.hashId);
   if (!read.ok) return refuse(deps, { error: read.error });
   const { token } = given.fields;
   const open = await openSession(deps, asked, token);

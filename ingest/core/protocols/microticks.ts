@@ -1,5 +1,4 @@
 // Microticks' three forms as drafts: a session that starts, an action in it, its end.
-import { createHash } from 'node:crypto';
 import { type BeaconEvent, UNKNOWN_DETAIL } from '../../../schemas/beacon.ts';
 import { type Draft, NO_DRAFT_CONTEXT } from '../draft.ts';
 import type { Form } from '../form.ts';
@@ -40,15 +39,17 @@ export type Tick = { id: number; action: string; text: string };
 
 const ID_BYTES = 6;
 
+/** `hashId` as in sessionIdOf (draft.ts). */
 export function readTick(
   fields: Record<'token' | 'action' | 'data' | 'ts', string>,
+  hashId: (text: string) => string,
 ): { ok: true; tick: Tick } | { ok: false; error: string } {
   const action = cleanText(fields.action);
   if (!fitsBytes(action, ACTION_BYTES_MAX)) return { ok: false, error: `"action" may have ${ACTION_BYTES_MAX} bytes` };
   const parsed = parseJson(fields.data);
   const data = parsed.ok ? cleanJson(parsed.value) : cleanText(fields.data);
   const identity = [fields.token, fields.action, fields.data, fields.ts].map((part) => `${part.length}:${part}`).join('');
-  const id = createHash('sha256').update(identity).digest().readUIntBE(0, ID_BYTES);
+  const id = Buffer.from(hashId(identity), 'base64url').readUIntBE(0, ID_BYTES);
   const text = JSON.stringify({ id, data });
   if (bytesOf(text) > TICK_DATA_BYTES_MAX) return { ok: false, error: `"data" may have ${TICK_DATA_BYTES_MAX} bytes` };
   return { ok: true, tick: { id, action, text } };
