@@ -139,3 +139,21 @@ describe('the door of Analytics Engine', () => {
     assert.equal(await system.metric('playhead_ingest_oddities_total', { kind: 'clock_clamped', protocol: 'analytics_engine' }), 1);
   });
 });
+
+it('says 503 and when to come again while the log cannot be written, and nothing is taken', async () => {
+  const system = await startTestGateway({ wrapWriter: (writer) => ({ ...writer, ready: () => false }) });
+  try {
+    await new Promise((resolve) => setTimeout(resolve, 200));
+    const answer = await system.post(
+      { name: 'a', createdAt: 1_764_000_000_000 },
+      { path: '/event', headers: { authorization: 'pk_demo' } },
+    );
+    assert.equal(answer.status, 503);
+    assert.equal(answer.body.status, 503);
+    assert.equal(typeof answer.body.error, 'string');
+    assert.ok(Number(answer.headers.get('retry-after')) > 0);
+    assert.equal(system.records(), 0);
+  } finally {
+    await system.stop();
+  }
+});

@@ -132,3 +132,21 @@ describe('the door of Microticks', () => {
     assert.equal((await act(token)).status, 200);
   });
 });
+
+it('says 503 and when to come again while the log cannot be written, and nothing is taken', async () => {
+  const system = await startTestGateway({ wrapWriter: (writer) => ({ ...writer, ready: () => false }) });
+  try {
+    await new Promise((resolve) => setTimeout(resolve, 200));
+    const answer = await system.post('consumer_key=pk_demo&ts=2026-11-22T10:00:00Z', {
+      path: '/sessions',
+      headers: { authorization: 'pk_demo' },
+    });
+    assert.equal(answer.status, 503);
+    assert.equal(answer.body.status, 503);
+    assert.equal(typeof answer.body.error, 'string');
+    assert.ok(Number(answer.headers.get('retry-after')) > 0);
+    assert.equal(system.records(), 0);
+  } finally {
+    await system.stop();
+  }
+});
