@@ -1,0 +1,322 @@
+// mave's own clients, unmodified, in a real browser against the real system: what was watched is what the query API answers, whatever
+// happens to the connection in the middle (protocols.md sections 2, 3 and 15).
+import assert from 'node:assert/strict';
+import { after, afterEach, before, beforeEach, describe, it } from 'node:test';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { fileURLToPath } from 'node:url';
+import type { Page } from 'puppeteer-core';
+import { setAlias, setDoor } from '../../infra/cli/aliases.ts';
+import { createReadPool } from '../../infra/runtime/postgres.ts';
+import { startBrowser, type TestBrowser } from '../support/browser.ts';
+import { clientBundle } from '../support/client-bundle.ts';
+import { CLIP_MS, clipPath } from '../support/clip.ts';
+import { type FaultProxy, startFaultProxy } from '../support/fault-proxy.ts';
+import { type StaticServer, startStaticServer } from '../support/static-server.ts';
+import { startSystem, type TestSystem } from '../support/system.ts';
+import { openPlayer, type Player, type Section } from './script.ts';
+
+/** The client tells positions as of its last timeupdate (250 ms) and 200 ms after a seek; each end of a section may be off by that. */
+const EDGE_MS = 700;
+const SPACE = 'abcde';
+const SEALED_WITHIN_MS = 120_000;
+
+// biome-ignore lint/suspicious/noExplicitAny: answers are JSON, and each assertion says what it expects of them.
+type Answer = any;
+
+const DATA_CLIENT = `
+  import { Metrics } from '@maveio/data';
+  window.startClient = ({ endpoint, embed }, video) => {
+    Metrics.config = { apiEndpoint: endpoint + '/v1/events' };
+    new Metrics(video, embed, { component: 'player' }).monitor();
+  };`;
+const SOCKET_CLIENT = `
+  import { Metrics } from '@maveio/metrics';
+  window.startClient = ({ socket, key, metadata }, video) => {
+    Metrics.config = { socketPath: socket, apiKey: key };
+    new Metrics(video, metadata).monitor();
+  };`;
+
+describe("mave's clients in a browser", () => {
+  let system: TestSystem;
+  let browser: TestBrowser;
+  let pages: { data: StaticServer; socket: StaticServer };
+  let proxy: FaultProxy;
+  let page: Page;
+  let embeds = 0;
+
+  const ask = async (path: string): Promise<Answer> => {
+    const response = await fetch(`${system.query}${path}`, { headers: { authorization: `Bearer ${system.readKey}` } });
+    assert.equal(response.status, 200, path);
+    return ((await response.json()) as Answer).data;
+  };
+
+  async function until<T>(what: string, find: () => Promise<T | undefined>, timeoutMs = SEALED_WITHIN_MS): Promise<T> {
+    const deadline = Date.now() + timeoutMs;
+    for (;;) {
+      const found = await find();
+      if (found !== undefined) return found;
+      if (Date.now() > deadline) throw new Error(`Not within ${timeoutMs} ms: ${what}\n${system.log('ingest', { lines: 20 })}`);
+      await sleep(200);
+    }
+  }
+
+  /** The sessions of a video with their sections, as soon as they are as wanted. */
+  async function sessionsOf(video: string, wanted: (entries: Answer[]) => boolean): Promise<Answer[]> {
+    return until(`sessions of ${video}`, async () => {
+      const listed: Answer[] = await ask(`/v1/sessions?video=${encodeURIComponent(video)}`);
+      const entries = (await Promise.all(listed.map(({ session }) => ask(`/v1/sessions/${encodeURIComponent(session)}`)))).flat();
+      return entries.length > 0 && wanted(entries) ? entries : undefined;
+    });
+  }
+
+  async function only(video: string, wanted: (entry: Answer) => boolean): Promise<Answer> {
+    const entries = await sessionsOf(video, (found) => found.length === 1 && wanted(found[0]));
+    return entries[0];
+  }
+
+  const isSealed = (entry: Answer): boolean => entry.state === 'sealed';
+
+  function assertWatched(entry: Answer, sections: readonly Section[], what: string): void {
+    const total = sections.reduce((sum, { fromMs, toMs }) => sum + toMs - fromMs, 0);
+    const seen = JSON.stringify(entry.sections.map(({ fromMs, toMs }: Section) => [fromMs, toMs]));
+    const tolerance = EDGE_MS * sections.length;
+    assert.ok(Math.abs(entry.totalWatchMs - total) <= tolerance, `${what}: ${entry.totalWatchMs} instead of ${total} ms; ${seen}`);
+  }
+
+  const openData = async (server = system.ingest): Promise<{ player: Player; embed: string }> => {
+    const embed = `${SPACE}${String(++embeds).padStart(10, '0')}`;
+    const options = { endpoint: server, embed } as never;
+    return { player: await openPlayer(page, `${pages.data.url}/client.html?utm_source=news`, options, 'clip.mp4'), embed };
+  };
+  const openSocket = async (vid: string, server = system.ingest): Promise<Player> => {
+    const options = { socket: `${server.replace('http', 'ws')}/socket`, key: system.writeKey, metadata: { vid, course: 12 } } as never;
+    return openPlayer(page, `${pages.socket.url}/client.html?utm_source=news`, options, 'clip.mp4');
+  };
+
+  before(async () => {
+    system = await startSystem({ env: { ingest: { PLAYHEAD_TICK_INTERVAL_MS: '500', PLAYHEAD_INGEST_PREFIX_BURST: '10000' } } });
+    const pool = createReadPool({
+      url: system.database,
+      applicationName: 'test',
+      poolSize: 1,
+      statementTimeoutMs: 10_000,
+      readOnly: false,
+    });
+    await setAlias(pool, { kind: 'mave', foreignId: SPACE, site: system.site, settings: {} });
+    await setDoor(pool, system.site, 'mave_socket', { videoField: 'vid' });
+    await pool.close();
+    const directory = fileURLToPath(new URL('./page/', import.meta.url));
+    const files = { 'clip.mp4': await clipPath() };
+    const serve = async (client: string) => startStaticServer({ directory, files, texts: { 'client.js': await clientBundle(client) } });
+    pages = { data: await serve(DATA_CLIENT), socket: await serve(SOCKET_CLIENT) };
+    proxy = await startFaultProxy({ targetPort: Number(new URL(system.ingest).port) });
+    browser = await startBrowser();
+    // The aliases are read every two seconds.
+    await sleep(2_500);
+  });
+  after(async () => {
+    await browser?.close();
+    await proxy?.close();
+    await pages?.data.close();
+    await pages?.socket.close();
+    await system?.stop();
+  });
+  beforeEach(async () => {
+    page = await browser.browser.newPage();
+  });
+  afterEach(async () => {
+    if (!page.isClosed()) await page.close();
+  });
+
+  describe('@maveio/data over HTTP', () => {
+    it('play, seek forward and back, pause and close: the sections are those that were played', async () => {
+      const { player, embed } = await openData();
+      await player.play();
+      await player.heard('playing');
+      await player.reached(2_500);
+      const forward = await player.seek(9);
+      await player.heard('seeked', 1);
+      await player.reached(11_000);
+      const back = await player.seek(5);
+      await player.heard('seeked', 2);
+      await player.reached(6_500);
+      const paused = await player.pause();
+      await sleep(800);
+      await player.play();
+      await player.reached(8_000);
+      const last = await player.here();
+      await page.close();
+      const entry = await only(embed, ({ evidence }) => evidence.received >= 8);
+      assert.deepEqual([entry.plays, entry.seeks, entry.durationMs, entry.evidence.lost], [1, 2, CLIP_MS, 0]);
+      assert.equal(entry.source, 'news');
+      assert.match(entry.page, /^127\.0\.0\.1.*\/client\.html$/);
+      assertWatched(
+        entry,
+        [
+          { fromMs: 0, toMs: forward.positionMs },
+          { fromMs: 9_000, toMs: back.positionMs },
+          { fromMs: 5_000, toMs: paused.positionMs },
+          { fromMs: paused.positionMs, toMs: last.positionMs },
+        ],
+        'total watch time',
+      );
+      assert.ok(entry.uniqueWatchMs <= entry.totalWatchMs);
+    });
+
+    it('the whole clip is a completion', async () => {
+      const { player, embed } = await openData();
+      await player.play();
+      await player.heard('playing');
+      await player.seek(11);
+      await player.heard('ended');
+      await sleep(500);
+      await page.close();
+      const entry = await only(embed, ({ completions }) => completions === 1);
+      assert.equal(entry.plays, 1);
+    });
+
+    it('answers that are lost make it repeat whole batches: nothing counts twice', async () => {
+      const { player, embed } = await openData(`http://127.0.0.1:${proxy.port}`);
+      await player.play();
+      await player.heard('playing');
+      await player.reached(1_000);
+      // Its first batch (5 s after the start) has gone through before answers to its events begin to get lost.
+      await until('the play', async () => ((await ask(`/v1/plays?video=${embed}`)).plays === 1 ? true : undefined), 20_000);
+      proxy.loseNextReply();
+      const paused = await player.pause();
+      await sleep(6_500);
+      await page.close();
+      const entry = await only(embed, ({ evidence }) => evidence.duplicates >= 1);
+      assert.equal(entry.plays, 1);
+      assertWatched(entry, [{ fromMs: 0, toMs: paused.positionMs }], 'total watch time');
+    });
+
+    it('the gateway killed in the middle loses nothing', async () => {
+      const { player, embed } = await openData();
+      await player.play();
+      await player.heard('playing');
+      await player.reached(1_500);
+      await system.kill('ingest', 'SIGKILL');
+      const paused = await player.pause();
+      await sleep(1_000);
+      await player.play();
+      await player.reached(paused.positionMs + 1_500);
+      await system.start('ingest');
+      const last = await player.pause();
+      const entry = await only(embed, ({ evidence }) => evidence.received >= 4);
+      await page.close();
+      assert.equal(entry.plays, 1);
+      assertWatched(
+        entry,
+        [
+          { fromMs: 0, toMs: paused.positionMs },
+          { fromMs: paused.positionMs, toMs: last.positionMs },
+        ],
+        'total watch time',
+      );
+    });
+
+    it('an open play, its browser killed, is at most five seconds and never nothing', async () => {
+      const doomed = await startBrowser();
+      page = await doomed.browser.newPage();
+      const { player, embed } = await openData();
+      await player.play();
+      await player.heard('playing');
+      await player.reached(7_000);
+      await only(embed, ({ plays }) => plays === 1);
+      doomed.browser.process()?.kill('SIGKILL');
+      await doomed.close();
+      page = await browser.browser.newPage();
+      await system.closeAll();
+      const entry = await only(embed, isSealed);
+      assert.equal(entry.totalWatchMs, 5_000);
+    });
+  });
+
+  describe('@maveio/metrics over a socket', () => {
+    it('play, pause, seek: proven to the last pause; the page closed is a departure after a minute', async () => {
+      const player = await openSocket('socket-script');
+      await player.play();
+      await player.heard('playing');
+      await player.reached(2_000);
+      const forward = await player.seek(9);
+      await player.heard('seeked', 1);
+      await player.reached(10_500);
+      const paused = await player.pause();
+      await sleep(500);
+      await page.close();
+      const entry = await only('socket-script', isSealed);
+      assert.deepEqual(
+        [entry.reason, entry.plays, entry.seeks, entry.durationMs, entry.source, entry.meta.course],
+        ['leave', 1, 1, CLIP_MS, 'news', 12],
+      );
+      assertWatched(
+        entry,
+        [
+          { fromMs: 0, toMs: forward.positionMs },
+          { fromMs: 9_000, toMs: paused.positionMs },
+        ],
+        'total watch time',
+      );
+    });
+
+    it('cut in the middle of a play: it comes back to the same session, and the pause that follows proves the whole', async () => {
+      const player = await openSocket('socket-cut', `http://127.0.0.1:${proxy.port}`);
+      await player.play();
+      await player.heard('playing');
+      await player.reached(2_000);
+      await only('socket-cut', ({ plays }) => plays === 1);
+      const { made } = proxy.counts();
+      proxy.cut();
+      await until('the client to come back', async () => (proxy.counts().made > made ? true : undefined), 20_000);
+      await sleep(1_500);
+      const paused = await player.pause();
+      const entry = await only('socket-cut', ({ totalWatchMs }) => totalWatchMs > 0);
+      await page.close();
+      assert.deepEqual([entry.plays, entry.seeks, entry.sections.length], [1, 0, 1]);
+      assertWatched(entry, [{ fromMs: 0, toMs: paused.positionMs }], 'total watch time');
+    });
+
+    it('the gateway restarted in the middle of a play: the same', async () => {
+      const player = await openSocket('socket-restart');
+      await player.play();
+      await player.heard('playing');
+      await player.reached(2_000);
+      await only('socket-restart', ({ plays }) => plays === 1);
+      await system.kill('ingest', 'SIGTERM');
+      await system.start('ingest');
+      await sleep(6_000);
+      const paused = await player.pause();
+      const entry = await only('socket-restart', ({ totalWatchMs }) => totalWatchMs > 0);
+      await page.close();
+      assert.equal(entry.plays, 1);
+      assertWatched(entry, [{ fromMs: 0, toMs: paused.positionMs }], 'total watch time');
+    });
+
+    it('a page closed while playing is credited up to its close, and never beyond the video', async () => {
+      const player = await openSocket('socket-close');
+      await player.play();
+      await player.heard('playing');
+      await player.reached(3_000);
+      const last = await player.here();
+      await page.close();
+      const entry = await only('socket-close', isSealed);
+      assert.equal(entry.reason, 'leave');
+      assertWatched(entry, [{ fromMs: 0, toMs: last.positionMs }], 'total watch time');
+      assert.ok(entry.sections.every(({ toMs }: Section) => toMs <= CLIP_MS));
+    });
+
+    it('a page that never plays leaves no session', async () => {
+      await openSocket('socket-silent');
+      await sleep(1_500);
+      await page.close();
+      await sleep(1_000);
+      assert.deepEqual(await ask('/v1/sessions?video=socket-silent'), []);
+    });
+  });
+
+  it('what was counted is what the ledger holds', async () => {
+    const { total } = await ask('/v1/ledger');
+    assert.deepEqual([total.difference, total.dead], [0, 0]);
+  });
+});
