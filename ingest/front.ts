@@ -199,12 +199,15 @@ function overRate(deps: FrontDeps, door: Door, request: DoorRequest): DoorReply 
 }
 
 /** Headers of every answer, flat as writeHead takes them fastest. */
-const COMMON_HEADERS: readonly string[] = ['vary', 'Origin', 'x-content-type-options', 'nosniff', 'cache-control', 'no-store'];
+const COMMON_HEADERS: readonly string[] = ['vary', 'Origin', 'x-content-type-options', 'nosniff'];
+/** ... unless the door says how long its answer may be kept. */
+const UNKEPT: readonly string[] = ['cache-control', 'no-store'];
 const CREDENTIALS: readonly string[] = ['access-control-allow-credentials', 'true', 'access-control-expose-headers', EXPOSED];
 
 function send(deps: FrontDeps, { response }: Exchange, origin: string, reply: DoorReply): void {
   const body = reply.body ?? '';
   const headers = [...COMMON_HEADERS];
+  if (reply.headers?.['cache-control'] === undefined) headers.push(...UNKEPT);
   if (origin !== '' && reply.cors !== false) headers.push('access-control-allow-origin', origin, ...CREDENTIALS);
   for (const name in reply.headers) headers.push(name, reply.headers[name] as string);
   if (reply.contentType !== undefined) headers.push('content-type', reply.contentType);

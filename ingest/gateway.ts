@@ -16,11 +16,14 @@ import type { Lookups } from './core/admit.ts';
 import { type DoorSecret, startDoorSecret } from './door-secret.ts';
 import { createAnalyticsEngineDoor } from './doors/analytics-engine.ts';
 import type { Door, DoorDeps } from './doors/door.ts';
+import { createGaDoor } from './doors/ga.ts';
+import { createGa4Door } from './doors/ga4.ts';
 import { createMaveDoor } from './doors/mave.ts';
 import { createMaveSocketDoor } from './doors/mave-socket.ts';
 import { createMicroticksDoor } from './doors/microticks.ts';
 import { createNativeDoor } from './doors/native.ts';
 import { createPeertubeDoor, type PeertubeDeps } from './doors/peertube.ts';
+import type { VisitDoorDeps } from './doors/visit-door.ts';
 import { createLookups, hashId, openPlaces, openReferrers } from './enrichment.ts';
 import { createFront } from './front.ts';
 import { type Keys, startKeys } from './keys.ts';
@@ -34,6 +37,7 @@ import { createSockets, type Sockets } from './sockets.ts';
 import { createStoppedSessions } from './stopped-sessions.ts';
 import { startTicks } from './ticks.ts';
 import { createVideos } from './videos.ts';
+import { startVisitSettings, type VisitSettings } from './visit-settings.ts';
 
 export type IngestConfig = ConfigOf<typeof ingestConfigSpec>;
 
@@ -49,6 +53,8 @@ export type GatewayDeps = {
   codec: Pick<Codec, 'encodeBeacon' | 'encodeTick'>;
   query: <P extends readonly unknown[], R>(statement: Statement<P, R>, params: P) => Promise<R[]>;
   sdk: SdkFiles | undefined;
+  /** Our script for pages that talked to Webalytic; undefined = not built. */
+  pageScript?: string | undefined;
   /** Told about what a restart must cure: a topic that does not fit. */
   fail: (error: Error) => void;
 };
@@ -97,11 +103,17 @@ export async function startGateway(deps: GatewayDeps): Promise<Gateway> {
   late.publisher = publisher;
   const topic = watchTopic(deps);
   const tokenSecret = startDoorSecret(deps, 'microticks_tokens');
-  const health = (): HealthReport => healthOf({ writerReady: deps.writer.ready(), keys, sites, topicChecked: topic.checked(), stopping });
+  const visitSettings = startVisitSettings({ query: deps.query, scheduler, refreshIntervalMs: config.keysRefreshMs, logger });
+  const health = (): HealthReport =>
+    healthOf({ writerReady: deps.writer.ready(), keys, sites, visitSettings, topicChecked: topic.checked(), stopping });
   const lookups = createLookups({ places: openPlaces({ path: config.placesPath, logger }), referrers: openReferrers({ logger }), salts });
   const collector = collectorOf(deps, { keys, lookups, publisher, metrics, topicChecked: topic.checked });
   const { server, sockets } = createIngestServer(deps, {
-    doors: createDoors(deps, { collector, sites, metrics, hashId, uuid: scheduler.uuid }, { lookups, tokenSecret }),
+    doors: createDoors(
+      deps,
+      { collector, sites, metrics, hashId, uuid: scheduler.uuid },
+      { lookups, tokenSecret, visits: visitDeps(deps, lookups, visitSettings) },
+    ),
     metrics,
     health,
     stopping: () => stopping,
@@ -125,6 +137,7 @@ export async function startGateway(deps: GatewayDeps): Promise<Gateway> {
       salts.stop();
       topic.stop();
       tokenSecret.stop();
+      visitSettings.stop();
       await sockets.stop();
       // In this order: no new requests, answers for those inside (their records are still sent), then the rest of the buffer.
       const cut = scheduler.after(config.deadlineMs + STOP_SLACK_MS, () => server.closeAllConnections());
@@ -157,8 +170,17 @@ function collectorOf({ config, scheduler, writer, codec }: GatewayDeps, parts: C
   });
 }
 
+type DoorParts = { lookups: Lookups; tokenSecret: DoorSecret; visits: (shared: DoorDeps) => VisitDoorDeps };
+
+/** What the doors of measurement protocols are built from. */
+function visitDeps(deps: GatewayDeps, lookups: Lookups, visitSettings: VisitSettings): DoorParts['visits'] {
+  const { config, query, scheduler, logger, pageScript } = deps;
+  const videos = createVideos({ query, scheduler, refreshIntervalMs: config.keysRefreshMs, logger });
+  return (shared) => ({ ...shared, lookups, videos, visitSettings, pageScript });
+}
+
 /** Every protocol the gateway speaks. Where two share a path their order counts (Route.select). */
-function createDoors(deps: GatewayDeps, shared: DoorDeps, parts: { lookups: Lookups; tokenSecret: DoorSecret }): readonly Door[] {
+function createDoors(deps: GatewayDeps, shared: DoorDeps, parts: DoorParts): readonly Door[] {
   const monotonicMs = (): number => deps.scheduler.monotonicMs();
   const stoppedSessions = createStoppedSessions({ query: deps.query, monotonicMs, logger: deps.logger });
   return [
@@ -168,6 +190,8 @@ function createDoors(deps: GatewayDeps, shared: DoorDeps, parts: { lookups: Look
     createPeertubeDoor(peertubeDeps(deps, shared, parts.lookups)),
     createAnalyticsEngineDoor({ ...shared, monotonicMs }),
     createMicroticksDoor({ ...shared, tokenSecret: parts.tokenSecret.get, stoppedSessions }),
+    createGaDoor(parts.visits(shared)),
+    createGa4Door(parts.visits(shared)),
   ];
 }
 
@@ -257,13 +281,23 @@ function watchTopic(deps: GatewayDeps): { checked(): boolean; stop(): void } {
   };
 }
 
-function healthOf(state: { writerReady: boolean; keys: Keys; sites: Sites; topicChecked: boolean; stopping: boolean }): HealthReport {
-  const { keys, sites } = state;
+type HealthParts = {
+  writerReady: boolean;
+  keys: Keys;
+  sites: Sites;
+  visitSettings: VisitSettings;
+  topicChecked: boolean;
+  stopping: boolean;
+};
+
+function healthOf(state: HealthParts): HealthReport {
+  const { keys, sites, visitSettings } = state;
   const checks: HealthReport['checks'] = {
     log: { ok: state.writerReady, detail: state.writerReady ? 'can be written' : 'no connection to Kafka' },
     topic: { ok: state.topicChecked, detail: state.topicChecked ? 'fits' : 'not checked yet' },
     keys: { ok: keys.loaded(), detail: keys.loaded() ? `read ${Math.round(keys.ageMs() / 1000)} s ago` : 'not read yet' },
     aliases: { ok: sites.loaded(), detail: sites.loaded() ? 'read' : 'not read yet' },
+    visits: { ok: visitSettings.loaded(), detail: visitSettings.loaded() ? 'settings read' : 'settings not read yet' },
     running: { ok: !state.stopping, detail: state.stopping ? 'stopping' : 'taking beacons' },
   };
   return { alive: true, ready: Object.values(checks).every((check) => check.ok), checks };

@@ -11,7 +11,7 @@ import { createSchemaIdStore } from '../infra/runtime/schema-ids.ts';
 import { createCodec, resolveSchemaIds } from '../schemas/codec.ts';
 import { ingestConfigSpec } from './config.ts';
 import { startGateway } from './gateway.ts';
-import { loadSdk } from './sdk-files.ts';
+import { loadPageScript, loadSdk } from './sdk-files.ts';
 
 const POOL_SIZE = 2;
 const STATEMENT_TIMEOUT_MS = 5_000;
@@ -36,7 +36,7 @@ await runService({
       onError: (error) => logger.warn({ error: error.message }, 'a database connection was lost'),
     });
     const log = { brokers: config.kafkaBrokers, clientId: config.instance, logger, topic: config.topic, scheduler };
-    const [ids, sdk] = await Promise.all([
+    const [ids, sdk, pageScript] = await Promise.all([
       resolveSchemaIds({
         registryUrl: config.schemaRegistryUrl,
         topic: config.topic,
@@ -44,6 +44,7 @@ await runService({
         store: createSchemaIdStore({ query: pool.query, logger }),
       }),
       loadSdk(logger),
+      loadPageScript(logger),
     ]);
     const writer = createLogWriter({
       ...log,
@@ -63,6 +64,7 @@ await runService({
       codec: createCodec(ids),
       query: pool.query,
       sdk,
+      pageScript,
       fail,
     });
     const metrics = await startMetricsServer({ registry, host: config.metricsHost, port: config.metricsPort, health: gateway.health });

@@ -20,3 +20,18 @@ export async function loadSdk(logger: { info(fields: object, message: string): v
     }
   }
 }
+
+/** Loads or builds the script for pages that talked to Webalytic; undefined if neither is possible. Never rejects. */
+export async function loadPageScript(logger: { info(fields: object, message: string): void }): Promise<string | undefined> {
+  try {
+    return await readFile(new URL('./sdk-dist/page-hits.js', import.meta.url), 'utf8');
+  } catch {
+    try {
+      const { buildPageScript } = await import('./sdk/build.ts');
+      return await buildPageScript();
+    } catch (thrown) {
+      logger.info({ error: messageOf(thrown) }, 'the page script is neither built nor can it be built here: /lc/sdk.js answers 404');
+      return undefined;
+    }
+  }
+}

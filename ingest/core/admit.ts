@@ -4,8 +4,10 @@ import type { Beacon, BeaconContext } from '../../schemas/beacon.ts';
 import { NO_PAGE, type Page } from './campaign.ts';
 import { browserNamed, type Client, deviceNamed, NO_CLIENT, platformNamed } from './device.ts';
 import type { Draft } from './draft.ts';
+import { PATH_BYTES_MAX } from './limits.ts';
 import { NO_PLACE, type Place } from './place.ts';
 import type { Referrer } from './referrer.ts';
+import { textOf } from './text.ts';
 import type { ViewerParts } from './viewer.ts';
 
 /** Look-ups the shell hands in: cached, over files, salts and hashes. None of them throws. */
@@ -34,7 +36,7 @@ type Step = (context: BeaconContext, given: Given) => void;
 type Given = { draft: Draft; facts: RequestFacts; lookups: Lookups; address: string; userAgent: string };
 
 /** In this order; each fills its fields of the context and nothing else. */
-const STEPS: readonly Step[] = [nameVideo, placeViewer, classifyClient, splitPage, findSource, keyViewer];
+const STEPS: readonly Step[] = [nameVideo, placeViewer, classifyClient, splitPage, findSource, takeTraffic, keyViewer];
 
 /** Enriches a draft. `site` in the facts decides whose it is: never the body. Never throws. */
 export function admit(draft: Draft, facts: RequestFacts, lookups: Lookups): Beacon {
@@ -119,8 +121,9 @@ function splitPage(context: BeaconContext, { draft, facts, lookups }: Given): vo
     takeCampaign(context, named);
     return;
   }
+  context.pagePath = textOf(draft.context.pagePath ?? '', PATH_BYTES_MAX);
   const header = facts.refererHeader || facts.originHeader;
-  if (header === '' || header === 'null') return;
+  if (header === '' || header === 'null' || context.pagePath !== '') return;
   const seen = lookups.page(header);
   context.pageHost = seen.host;
   // Browsers cut the Referer of a cross-origin request to its origin: that '/' is no page.
@@ -142,6 +145,14 @@ function findSource(context: BeaconContext, { draft, lookups }: Given): void {
   if (context.source !== '' || context.medium !== '' || context.campaign !== '') return;
   context.source = referrer.source;
   context.medium = referrer.medium;
+}
+
+/** Protocols with rules of their own for traffic have applied them already. */
+function takeTraffic(context: BeaconContext, { draft }: Given): void {
+  if (draft.context.traffic === undefined) return;
+  context.source = draft.context.traffic.source;
+  context.medium = draft.context.traffic.medium;
+  context.campaign = draft.context.traffic.campaign;
 }
 
 function keyViewer(context: BeaconContext, { draft, facts, lookups, address, userAgent }: Given): void {

@@ -38,6 +38,10 @@ export type DraftContext = {
   browser: string;
   platform: string;
   device: string;
+  /** Where the protocol has rules of its own for it: wins over what page and referrer say. All '' = direct. */
+  traffic?: { source: string; medium: string; campaign: string };
+  /** Path of a page whose host is not told. */
+  pagePath?: string;
 };
 
 /** One beacon as understood by a protocol's parser: the events of one session from one request. */

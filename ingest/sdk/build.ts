@@ -12,14 +12,17 @@ const INTERNAL_NAMES =
   'json leave onMetadata online post queue retryAfterMs show source version versions';
 const INTERNAL = new RegExp(`^(${INTERNAL_NAMES.split(' ').join('|')})$`);
 
-const bundle = async (entry: string, format: 'iife' | 'esm'): Promise<string> => {
+/** The page script has no names to shorten: it is its contract. */
+const NOTHING = /^$/;
+
+const bundle = async (entry: string, format: 'iife' | 'esm', mangleProps = INTERNAL): Promise<string> => {
   const result = await build({
     entryPoints: [fileURLToPath(new URL(entry, import.meta.url))],
     bundle: true,
     minify: true,
     write: false,
     format,
-    mangleProps: INTERNAL,
+    mangleProps,
     target: TARGET,
     legalComments: 'none',
   });
@@ -31,3 +34,6 @@ export async function buildSdk(): Promise<{ iife: string; esm: string }> {
   const [iife, esm] = await Promise.all([bundle('./script.ts', 'iife'), bundle('./track.ts', 'esm')]);
   return { iife, esm };
 }
+
+/** Source text of the script for pages that talked to Webalytic, minified. Rejects with esbuild's errors. */
+export const buildPageScript = (): Promise<string> => bundle('./page-hits.ts', 'iife', NOTHING);

@@ -102,6 +102,7 @@ export async function startTestGateway(options: TestGatewayOptions = {}): Promis
     query: async <P extends readonly unknown[], R>(statement: Statement<P, R>, params: P) =>
       (options.otherRows?.(statement.name, params) ?? answer(statement.name, params, { keys, aliases, salts })) as R[],
     sdk: { iife: '/* iife */', esm: '/* esm */' },
+    pageScript: '/* page */',
     fail: (error) => void failures.push(error),
   });
   const url = `http://127.0.0.1:${gateway.address.port}`;
