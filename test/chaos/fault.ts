@@ -10,7 +10,7 @@ export type Fault = {
   about: string;
   /** It breaks what all systems share: nothing else may run beside it. */
   alone: boolean;
-  /** How long viewers go on arriving, in a short run. */
+  /** Viewers arrive in waves of this length until the fault is over. */
   loadMs: number;
   viewers?: number;
   delivery?: Partial<DeliveryOptions>;

@@ -55,14 +55,17 @@ async function loseAtEveryStep(stage: Stage): Promise<void> {
   stage.database.heal();
 }
 
-/** Old connections swallow everything, new ones work: the time limits of the client must cut them. */
+/**
+ * Old connections swallow everything, new ones work: the time limits of the client must cut them. That takes 25 s where the machine
+ * is not busy; the time is reported, and bounded by what any wait here is bounded by.
+ */
 async function halfOpen(stage: Stage): Promise<void> {
   const behind = (): Promise<number> => countOf(stage, 'SELECT extract(epoch FROM now() - min(updated_at)) AS n FROM partition_progress');
   stage.database.halfOpen();
   stage.injected('connections half-open', stage.database.counts().open);
   await systemScheduler.sleep(2 * SECOND_MS);
   const began = systemScheduler.monotonicMs();
-  await stage.until('every partition is flushed again', async () => (await behind()) < 2, 32_000);
+  await stage.until('every partition is flushed again', async () => (await behind()) < 2);
   stage.injected('seconds until flushed again', Math.round((systemScheduler.monotonicMs() - began) / SECOND_MS) + 2);
 }
 
@@ -81,9 +84,17 @@ async function goBack(stage: Stage): Promise<void> {
 }
 
 export const DATABASE_FAULTS: readonly Fault[] = [
-  { id: 'F13', about: 'PostgreSQL restarted, stopped at once, killed', alone: true, loadMs: 14_000, inject: restartDatabase },
-  { id: 'F14', about: 'PostgreSQL out of reach', alone: false, loadMs: 12_000, inject: databaseAway },
-  { id: 'F15', about: 'the answer to COMMIT lost; reset at every step', alone: false, loadMs: 16_000, inject: loseAtEveryStep },
-  { id: 'F16', about: 'half-open database connections', alone: false, loadMs: 34_000, viewers: 60, inject: halfOpen },
-  { id: 'F19', about: 'PostgreSQL put back to a copy made on the way', alone: true, loadMs: 14_000, inject: goBack },
+  { id: 'F13', about: 'PostgreSQL restarted, stopped at once, killed', alone: true, loadMs: 8_000, inject: restartDatabase },
+  {
+    id: 'F14',
+    about: 'PostgreSQL out of reach',
+    alone: false,
+    loadMs: 8_000,
+    // A machine that stalls for seconds must not look like a member that left.
+    options: { processorEnv: { CHAOS_SESSION_TIMEOUT_MS: '20000' } },
+    inject: databaseAway,
+  },
+  { id: 'F15', about: 'the answer to COMMIT lost; reset at every step', alone: false, loadMs: 8_000, inject: loseAtEveryStep },
+  { id: 'F16', about: 'half-open database connections', alone: false, loadMs: 8_000, viewers: 60, inject: halfOpen },
+  { id: 'F19', about: 'PostgreSQL put back to a copy made on the way', alone: true, loadMs: 8_000, inject: goBack },
 ];

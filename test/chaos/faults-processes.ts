@@ -166,17 +166,17 @@ export async function metricSum(stage: Stage, name: string): Promise<number> {
 }
 
 export const PROCESS_FAULTS: readonly Fault[] = [
-  { id: 'F1', about: 'gateway killed before, during and after a send', alone: false, loadMs: 20_000, inject: killGateways },
-  { id: 'F2', about: 'processor killed at every step of its work', alone: false, loadMs: 30_000, inject: killProcessors },
-  { id: 'F3', about: 'processor frozen at work and in COPY, then back', alone: false, loadMs: 20_000, inject: freeze },
-  { id: 'F4', about: 'a claim that comes late fences the owner', alone: false, loadMs: 14_000, inject: claimLate },
-  { id: 'F5', about: 'processors join, leave and die in a storm', alone: false, loadMs: 20_000, inject: storm },
-  { id: 'F36', about: 'a second group on the same database', alone: false, loadMs: 14_000, inject: secondCluster },
+  { id: 'F1', about: 'gateway killed before, during and after a send', alone: false, loadMs: 8_000, inject: killGateways },
+  { id: 'F2', about: 'processor killed at every step of its work', alone: false, loadMs: 8_000, inject: killProcessors },
+  { id: 'F3', about: 'processor frozen at work and in COPY, then back', alone: false, loadMs: 8_000, inject: freeze },
+  { id: 'F4', about: 'a claim that comes late fences the owner', alone: false, loadMs: 8_000, inject: claimLate },
+  { id: 'F5', about: 'processors join, leave and die in a storm', alone: false, loadMs: 8_000, inject: storm },
+  { id: 'F36', about: 'a second group on the same database', alone: false, loadMs: 8_000, inject: secondCluster },
   {
     id: 'NC3',
     about: 'control without the epoch check: F3 must break I8 or I4',
     alone: false,
-    loadMs: 14_000,
+    loadMs: 8_000,
     options: { control: 'no_epoch_check', processors: 1, processorEnv: { PLAYHEAD_PROCESSOR_FLUSH_INTERVAL_MS: '1500' } },
     mustBreak: ['I8', 'I4'],
     inject: freezeBeforeFirstFlush,

@@ -10,14 +10,16 @@ import type { TestSystem } from '../support/system.ts';
 export type LoadOptions = { viewers: number; seed: string; spreadMs: number; delivery?: Partial<DeliveryOptions> };
 
 /** Outcome of every event by `session#seq`: the strongest of its copies, accepted > unknown > refused. */
-export type Outcomes = ReadonlyMap<string, Outcome>;
+export type Outcomes = Map<string, Outcome>;
 
-export type LoadResult = { plans: DeliveryPlan[]; outcomes: Outcomes; requests: number; retries: number };
+export type LoadResult = { plans: DeliveryPlan[]; outcomes: Outcomes };
 
 export type Load = {
-  done: Promise<LoadResult>;
+  /** The results, once nobody arrives any more and all that was sent has an outcome. */
+  end(): Promise<LoadResult>;
   /** The driver of the patient viewers, for more of the same. */
   driver: Driver;
+  /** Patient viewers so far. */
   plans: readonly DeliveryPlan[];
 };
 
@@ -31,41 +33,74 @@ const RANK: Readonly<Record<Outcome, number>> = { refused: 0, unknown: 1, accept
 
 export const eventKey = (session: string, seq: number): string => `${session}#${seq}`;
 
-/** Starts sending at once. Nothing is lost by plan, so that what is missing in the end was lost by the system. */
-export function startLoad(system: TestSystem, options: LoadOptions): Load {
-  const { viewers, seed, spreadMs } = options;
+type Senders = { patient: Driver; hasty: Driver; stranger: Driver };
+
+function createSenders({ ingest: endpoint, writeKey: key }: TestSystem): Senders {
+  const deps = { scheduler: systemScheduler };
+  return {
+    patient: createDriver(deps, { endpoint, key, retryPauseMaxMs: 500, attemptsMax: 100_000, requestTimeoutMs: 8_000 }),
+    hasty: createDriver(deps, { endpoint, key, attemptsMax: 1, requestTimeoutMs: IMPATIENT_TIMEOUT_MS }),
+    stranger: createDriver(deps, { endpoint, key: 'pk_0000000000000000000000000', attemptsMax: 1 }),
+  };
+}
+
+type Wave = { patient: DeliveryPlan[]; impatient: DeliveryPlan[]; refused: DeliveryPlan[] };
+
+function planWave({ viewers, seed, spreadMs, delivery }: LoadOptions, number: number): Wave {
   const crowd = (name: string, count: number, more: Partial<DeliveryOptions> = {}): DeliveryPlan[] =>
     planCrowd({
       viewers: count,
-      seed: `${seed}/${name}`,
+      seed: `${seed}/${number}/${name}`,
       startsAt: systemClock.now() - PAST_MS,
       videos: SHORT_VIDEOS,
       gapMs: Math.floor(spreadMs / viewers),
-      delivery: { speed: SPEED, duplicates: 0.1, disorder: 0.2, disorderMs: 400, ...options.delivery, ...more },
+      delivery: { speed: SPEED, duplicates: 0.1, disorder: 0.2, disorderMs: 400, ...delivery, ...more },
     });
-  const patient = crowd('patient', viewers);
-  // Of a viewer that gives up only those are compared whose every beacon says what the video is.
-  const impatient = crowd('impatient', Math.ceil(viewers * IMPATIENT_SHARE), { late: 0 }).filter(saysEverything);
-  const refused = crowd('refused', REFUSED_VIEWERS);
-  const deps = { scheduler: systemScheduler };
-  const { ingest: endpoint, writeKey: key } = system;
-  const driver = createDriver(deps, { endpoint, key, retryPauseMaxMs: 500, attemptsMax: 100_000, requestTimeoutMs: 8_000 });
-  const hasty = createDriver(deps, { endpoint, key, attemptsMax: 1, requestTimeoutMs: IMPATIENT_TIMEOUT_MS });
-  const stranger = createDriver(deps, { endpoint, key: 'pk_0000000000000000000000000', attemptsMax: 1 });
-  const gapMs = spreadMs / viewers;
-  const send = async (): Promise<LoadResult> => {
-    const results = await Promise.all([
-      sendCrowd(driver, patient, gapMs),
-      sendCrowd(hasty, impatient, spreadMs / Math.max(1, impatient.length)),
-      sendCrowd(stranger, refused, gapMs),
-    ]);
-    const outcomes = new Map<string, Outcome>();
-    for (const result of results.flat()) noteOutcomes(outcomes, result);
-    const counts = [driver.counts(), hasty.counts()];
-    const sum = (name: 'requests' | 'retries'): number => counts.reduce((total, each) => total + each[name], 0);
-    return { plans: [...patient, ...impatient], outcomes, requests: sum('requests'), retries: sum('retries') };
+  return {
+    patient: crowd('patient', viewers),
+    // Of a viewer that gives up only those are compared whose every beacon says what the video is.
+    impatient: crowd('impatient', Math.ceil(viewers * IMPATIENT_SHARE), { late: 0 }).filter(saysEverything),
+    refused: crowd('refused', REFUSED_VIEWERS),
   };
-  return { done: send(), driver, plans: patient };
+}
+
+/**
+ * Starts sending at once, and goes on with a wave after the other until `end` is called. Nothing is lost by plan, so that what is
+ * missing in the end was lost by the system.
+ */
+export function startLoad(system: TestSystem, options: LoadOptions): Load {
+  const { viewers, spreadMs } = options;
+  const senders = createSenders(system);
+  const patient: DeliveryPlan[] = [];
+  const all: DeliveryPlan[] = [];
+  const sending: Promise<CrowdResult[]>[] = [];
+  let ended = false;
+  const arrivals = async (): Promise<void> => {
+    for (let number = 0; !ended; number++) {
+      const wave = planWave(options, number);
+      patient.push(...wave.patient);
+      all.push(...wave.patient, ...wave.impatient);
+      const gapMs = spreadMs / viewers;
+      sending.push(
+        sendCrowd(senders.patient, wave.patient, gapMs),
+        sendCrowd(senders.hasty, wave.impatient, spreadMs / Math.max(1, wave.impatient.length)),
+        sendCrowd(senders.stranger, wave.refused, gapMs),
+      );
+      await systemScheduler.sleep(spreadMs);
+    }
+  };
+  const arriving = arrivals();
+  return {
+    driver: senders.patient,
+    plans: patient,
+    async end() {
+      ended = true;
+      await arriving;
+      const outcomes = new Map<string, Outcome>();
+      for (const result of (await Promise.all(sending)).flat()) noteOutcomes(outcomes, result);
+      return { plans: all, outcomes };
+    },
+  };
 }
 
 const saysEverything = ({ deliveries }: DeliveryPlan): boolean => deliveries.every(({ beacon }) => beacon.video.durationMs !== undefined);

@@ -1,4 +1,5 @@
 // Plays faults: each on a stage of its own, those that touch only their own system a few at a time, the others alone.
+import { monitorEventLoopDelay } from 'node:perf_hooks';
 import { systemScheduler } from '../../infra/runtime/clock.ts';
 import { messageOf } from '../../infra/runtime/errors.ts';
 import type { Violation } from '../support/invariants.ts';
@@ -25,6 +26,8 @@ export type Result = {
   unknown: number;
   injected: string;
   violations: Violation[];
+  /** Longest time that this process, which holds the proxies, did not get to run: on a busy machine it explains what was late. */
+  stallMs: number;
   /** For a fault: no violation. For a control: one of those that it must show. */
   ok: boolean;
   seconds: number;
@@ -35,6 +38,7 @@ export type RunOptions = { seed: string; full: boolean; progress(line: string): 
 const VIEWERS = 50;
 const FULL_LOAD_FACTOR = 6;
 const WARM_UP_MS = 1_500;
+const SHOWN_MAX = 8;
 /** A control build need not find its way back: what it broke is in the tables. */
 const CONTROL_REST_MS = 15_000;
 
@@ -50,22 +54,27 @@ export async function playFault(servers: Servers, fault: Fault, options: RunOpti
     unknown: 0,
     injected: '',
     violations: [],
+    stallMs: 0,
     ok: false,
     seconds: 0,
   };
+  const delay = monitorEventLoopDelay();
+  delay.enable();
   const say = (line: string): void => options.progress(`${fault.id.padEnd(4)} ${line}`);
   try {
     await play(servers, fault, { ...options, seed }, result, say);
   } catch (error) {
     const text = messageOf(error);
-    if (process.env['CHAOS_TRACE']) say(String((error as Error).stack));
     const named = /^(I\d+): /.exec(text)?.[1];
     result.violations.push({ invariant: named ?? 'run', detail: text });
   }
   result.seconds = Math.round((systemScheduler.monotonicMs() - startedMs) / 1000);
+  result.stallMs = Math.round(delay.max / 1e6);
+  delay.disable();
   const broken = result.violations.map(({ invariant }) => invariant);
   result.ok = fault.mustBreak === undefined ? broken.length === 0 : fault.mustBreak.some((each) => broken.includes(each));
-  say(`${result.ok ? 'ok' : 'FAILED'} in ${result.seconds} s`);
+  if (!result.ok) for (const { invariant, detail } of result.violations.slice(0, SHOWN_MAX)) say(`${invariant}: ${detail}`);
+  say(`${result.ok ? 'ok' : 'FAILED'} in ${result.seconds} s, longest stall of this process ${result.stallMs} ms`);
   return result;
 }
 
@@ -82,12 +91,13 @@ async function play(servers: Servers, fault: Fault, options: RunOptions, result:
     full,
     startLoad: (system) => startLoad(system, { viewers, seed, spreadMs, ...(fault.delivery ? { delivery: fault.delivery } : {}) }),
   });
+  let wellPlayed = false;
   try {
     const idle = usages(stage.system);
     await systemScheduler.sleep(WARM_UP_MS);
     await fault.inject(stage);
     say(`injected: ${injectedText(stage.injections)}`);
-    const load = await stage.load.done;
+    const load = await stage.load.end();
     await fault.afterLoad?.(stage, load);
     const counts = countOutcomes(load.outcomes);
     result.accepted = counts.accepted;
@@ -102,15 +112,16 @@ async function play(servers: Servers, fault: Fault, options: RunOptions, result:
       const { control: _control, ...correct } = stageOptions;
       result.violations.push(...(await checkReplay(stage, systemOptions(servers, correct, full), rested)));
     }
+    wellPlayed = fault.mustBreak !== undefined || result.violations.length === 0;
   } finally {
-    if (result.violations.length > 0 && fault.mustBreak === undefined) say(`logs: ${lastWords(stage.system)}`);
+    if (!wellPlayed) say(`logs: ${lastWords(stage.system)}`);
     await stage.close();
   }
 }
 
 function lastWords(system: Parameters<typeof usages>[0]): string {
   return (['ingest', 'processor'] as const)
-    .flatMap((name) => system.instances(name).map(({ instance }) => `\n--- ${instance}\n${system.log(name, { instance, lines: 12 })}`))
+    .flatMap((name) => system.instances(name).map(({ instance }) => `\n--- ${instance}\n${system.log(name, { instance, lines: 30 })}`))
     .join('');
 }
 
