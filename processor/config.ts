@@ -66,6 +66,11 @@ export const processorConfigSpec = {
     10_000,
     'A processor that has held a partition for longer than this inside one transaction, while another waits, is disconnected',
   ),
+  outboxIntervalMs: duration(
+    'PLAYHEAD_PROCESSOR_OUTBOX_INTERVAL_MS',
+    500,
+    'Pause between two looks for emissions that go to the topic of domain events',
+  ),
   warmMs: duration('PLAYHEAD_PROCESSOR_WARM_MS', 120_000, 'How long the state of a partition that moved away is kept in case it returns'),
   stopTimeoutMs: duration('PLAYHEAD_PROCESSOR_STOP_TIMEOUT_MS', 30_000, 'Time a clean stop may take; past it the process just exits'),
   idleGapMs: duration('PLAYHEAD_FOLD_IDLE_GAP_MS', FOLD_SETTINGS_DEFAULT.idleGapMs, 'Silence after which a session is sealed'),

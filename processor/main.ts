@@ -13,6 +13,7 @@ import { createProcessor, type Processor } from './consumer.ts';
 import { FOLD_VERSION } from './core/partition.ts';
 import { healthOf } from './health.ts';
 import { createProcessorMetrics } from './metrics.ts';
+import { startOutbox } from './outbox-service.ts';
 import { createWriters } from './writers.ts';
 
 const config = loadProcessorConfig(process.env);
@@ -68,11 +69,13 @@ await runService({
     });
     const health = () => healthOf({ views: views(), generation: processor?.generation() ?? -1, crashed, nowMs: systemClock.now() });
     const server = await startMetricsServer({ registry, host: config.metricsHost, port: config.metricsPort, health });
+    const outbox = await startOutbox({ config, registry, logger, database, store, views });
     await processor.start();
     logger.info({ metrics: server.address }, 'folding');
     return {
       async stop() {
         await processor.stop();
+        await outbox.stop();
         await Promise.all([admin.close(), database.close(), server.close()]);
       },
     };

@@ -11,8 +11,10 @@ import type { Beacon, Control, LogMessage, Tick } from './beacon.ts';
 
 /** Registry ids of our own schemas. */
 export type SchemaIds = { beacon: number; tick: number; control: number; session: number; snapshot: number };
-export type SchemaName = keyof SchemaIds;
-export const SCHEMA_NAMES: readonly SchemaName[] = ['beacon', 'tick', 'control', 'session', 'snapshot'];
+export type SchemaName = keyof SchemaIds | 'custom-event';
+export const SCHEMA_NAMES: readonly (keyof SchemaIds)[] = ['beacon', 'tick', 'control', 'session', 'snapshot'];
+/** Schemas of the topic of domain events. */
+export type DomainSchemaIds = { session: number; 'custom-event': number };
 type RecordName = 'beacon' | 'tick' | 'control';
 
 const HEADER_BYTES = 5;
@@ -55,10 +57,24 @@ export type Codec = {
   /** Avro without header, for the shape of snapshot.avsc. */
   encodeSnapshot(snapshot: unknown): Buffer;
   decodeSnapshot(bytes: Uint8Array): unknown;
-  /** Confluent wire format, for topics that carry sealed sessions to other systems. */
-  encodeSession(session: unknown): Buffer;
-  decodeSession(value: Uint8Array): unknown;
 };
+
+/** Confluent wire format for the topic of domain events: header and Avro, nothing else, so that any registry client reads it. */
+export type DomainCodec = {
+  /** @throws Error where a value does not fit its schema. */
+  encodeSession(session: unknown): Buffer;
+  encodeCustomEvent(event: unknown): Buffer;
+};
+
+/** `ids` are the registry's (resolveDomainSchemaIds). */
+export function createDomainCodec(ids: DomainSchemaIds): DomainCodec {
+  const encoder = (name: keyof DomainSchemaIds): ((value: unknown) => Buffer) => {
+    const type = parseType(schemaText(name));
+    const header = headerOf(ids[name]);
+    return (value) => Buffer.concat([header, type.toBuffer(value)]);
+  };
+  return { encodeSession: encoder('session'), encodeCustomEvent: encoder('custom-event') };
+}
 
 type Reader = { name: RecordName; type: avro.Type; resolver: avro.types.UnwrappedUnionType | undefined };
 
@@ -66,8 +82,7 @@ type Reader = { name: RecordName; type: avro.Type; resolver: avro.types.Unwrappe
 export function createCodec(ids: SchemaIds, textOf: (name: SchemaName) => string = schemaText): Codec {
   const typeOf = (name: SchemaName): avro.Type => parseType(textOf(name));
   const types = { beacon: typeOf('beacon'), tick: typeOf('tick'), control: typeOf('control') };
-  // Built on first use: a gateway needs neither.
-  const session = lazily(() => typeOf('session'));
+  // Built on first use: a gateway does not need it.
   const snapshot = lazily(() => typeOf('snapshot'));
   const readers = new Map<number, Reader>();
   for (const name of ['beacon', 'tick', 'control'] as const) readers.set(ids[name], { name, type: types[name], resolver: undefined });
@@ -85,8 +100,6 @@ export function createCodec(ids: SchemaIds, textOf: (name: SchemaName) => string
     },
     encodeSnapshot: (data) => snapshot().toBuffer(data),
     decodeSnapshot: (bytes) => decodeSnapshot(snapshot(), textOf('snapshot'), asBuffer(bytes)),
-    encodeSession: (data) => Buffer.concat([headerOf(ids.session), session().toBuffer(data)]),
-    decodeSession: (value) => session().fromBuffer(asBuffer(value).subarray(HEADER_BYTES)),
   };
 }
 
@@ -183,22 +196,25 @@ export type SchemaIdStore = {
 /** Time a registry call may take: its client knows no limit of its own. */
 const REGISTRY_TIMEOUT_MS = 10_000;
 
+type ResolveOptions = { registryUrl: string; topic: string; mode: 'register' | 'verify'; store?: SchemaIdStore };
+
 /**
  * Ids of our schemas. `register` writes them to the registry (idempotent, FULL_TRANSITIVE), `verify` only looks them up. If the
  * registry cannot be reached, ids remembered in `store` are used. An incompatible schema is an error that says which.
  * @throws Error with the subject, what the registry said and what to do.
  */
-export async function resolveSchemaIds(options: {
-  registryUrl: string;
-  topic: string;
-  mode: 'register' | 'verify';
-  store?: SchemaIdStore;
-}): Promise<SchemaIds> {
+export const resolveSchemaIds = (options: ResolveOptions): Promise<SchemaIds> => resolveIds(SCHEMA_NAMES, options);
+
+/** The same for the topic of domain events. */
+export const resolveDomainSchemaIds = (options: ResolveOptions): Promise<DomainSchemaIds> =>
+  resolveIds(['session', 'custom-event'], options);
+
+async function resolveIds<N extends SchemaName>(names: readonly N[], options: ResolveOptions): Promise<Record<N, number>> {
   const { store, topic } = options;
   const registry = new SchemaRegistry({ host: options.registryUrl }, {});
-  const ids: Partial<SchemaIds> = {};
+  const ids: Partial<Record<N, number>> = {};
   const remembered = await store?.load();
-  for (const name of SCHEMA_NAMES) {
+  for (const name of names) {
     const subject = subjectOf(topic, name);
     try {
       ids[name] = await within(REGISTRY_TIMEOUT_MS, askRegistry(registry, options.mode, name, subject));
@@ -216,10 +232,8 @@ export async function resolveSchemaIds(options: {
       ids[name] = known;
     }
   }
-  const found = ids as SchemaIds;
-  await store?.save(
-    SCHEMA_NAMES.map((name) => ({ subject: subjectOf(topic, name), fingerprint: schemaFingerprint(name), id: found[name] })),
-  );
+  const found = ids as Record<N, number>;
+  await store?.save(names.map((name) => ({ subject: subjectOf(topic, name), fingerprint: schemaFingerprint(name), id: found[name] })));
   return found;
 }
 

@@ -9,6 +9,7 @@ export const cliConfigSpec = {
   schemaRegistryUrl: commonSettings.schemaRegistryUrl,
   databaseUrl: commonSettings.databaseUrl,
   topic: commonSettings.topic,
+  domainEventsTopic: commonSettings.domainEventsTopic,
   partitions: commonSettings.partitions,
   singleNode: commonSettings.singleNode,
   logLevel: commonSettings.logLevel,

@@ -16,6 +16,10 @@ export function topicsCommand(): Command {
       const shared = { config, logger: cliLogger(), scheduler: systemScheduler };
       const made = await prepareTopic(shared);
       say(`topic ${config.topic}: ${made ? 'made' : 'exists and fits'}, ${config.partitions} partitions`);
+      if (config.domainEventsTopic !== '') {
+        const madeToo = await prepareTopic(shared, config.domainEventsTopic);
+        say(`topic ${config.domainEventsTopic}: ${madeToo ? 'made' : 'exists and fits'}, ${config.partitions} partitions`);
+      }
       const ids = withoutDatabase
         ? await prepareSchemas({ ...shared, mode: 'register' })
         : await withDatabase({ readOnly: false }, (pool) => prepareSchemas({ ...shared, mode: 'register', pool }));
@@ -31,6 +35,7 @@ export function topicsCommand(): Command {
     .action(async () => {
       const shared = { config: cliConfig(), logger: cliLogger(), scheduler: systemScheduler };
       await checkTopic(shared);
+      if (shared.config.domainEventsTopic !== '') await checkTopic(shared, shared.config.domainEventsTopic);
       await prepareSchemas({ ...shared, mode: 'verify' });
       say(`topic ${shared.config.topic} and its schemas are as they should be`);
     });

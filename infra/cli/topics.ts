@@ -1,6 +1,6 @@
 // The topic and the schemas: made once before the services start, checked at any time.
 import type { Logger } from 'pino';
-import { resolveSchemaIds, type SchemaIds } from '../../schemas/codec.ts';
+import { resolveDomainSchemaIds, resolveSchemaIds, type SchemaIds } from '../../schemas/codec.ts';
 import { messageOf, PlayheadError } from '../runtime/errors.ts';
 import { createLogAdmin } from '../runtime/kafka.ts';
 import type { Scheduler } from '../runtime/ports.ts';
@@ -11,19 +11,20 @@ import type { CliConfig } from './config.ts';
 const HOUR_MS = 3_600_000;
 
 export type TopicDeps = {
-  config: Pick<CliConfig, 'kafkaBrokers' | 'schemaRegistryUrl' | 'topic' | 'partitions' | 'singleNode' | 'retentionHours'>;
+  config: Pick<CliConfig, 'kafkaBrokers' | 'schemaRegistryUrl' | 'topic' | 'partitions' | 'singleNode' | 'retentionHours'> &
+    Partial<Pick<CliConfig, 'domainEventsTopic'>>;
   logger: Logger;
   scheduler: Scheduler;
 };
 
 /** Makes the topic unless it exists, checks it, and lets the broker make its internal topics. Answers whether it was made. @throws PlayheadError ERR_TOPIC, ERR_LOG_UNAVAILABLE. */
-export async function prepareTopic(deps: TopicDeps): Promise<boolean> {
+export async function prepareTopic(deps: TopicDeps, topic = deps.config.topic): Promise<boolean> {
   const { config } = deps;
   const admin = createLogAdmin({
     brokers: config.kafkaBrokers,
     clientId: 'playhead-cli',
     logger: deps.logger,
-    topic: config.topic,
+    topic,
     scheduler: deps.scheduler,
   });
   try {
@@ -41,13 +42,13 @@ export async function prepareTopic(deps: TopicDeps): Promise<boolean> {
 }
 
 /** Throws what is wrong with the topic. @throws PlayheadError ERR_TOPIC, ERR_LOG_UNAVAILABLE. */
-export async function checkTopic(deps: TopicDeps): Promise<void> {
+export async function checkTopic(deps: TopicDeps, topic = deps.config.topic): Promise<void> {
   const { config } = deps;
   const admin = createLogAdmin({
     brokers: config.kafkaBrokers,
     clientId: 'playhead-cli',
     logger: deps.logger,
-    topic: config.topic,
+    topic,
     scheduler: deps.scheduler,
   });
   await admin.checkTopic({ partitions: config.partitions, singleNode: config.singleNode }).finally(() => admin.close());
@@ -56,12 +57,17 @@ export async function checkTopic(deps: TopicDeps): Promise<void> {
 /** Registers the schemas (or only looks them up) and remembers their ids in the database if one is given. @throws PlayheadError ERR_SCHEMAS. */
 export async function prepareSchemas(deps: TopicDeps & { mode: 'register' | 'verify'; pool?: ReadPool }): Promise<SchemaIds> {
   const { config, pool } = deps;
-  return resolveSchemaIds({
+  const options = {
     registryUrl: config.schemaRegistryUrl,
-    topic: config.topic,
     mode: deps.mode,
     ...(pool ? { store: createSchemaIdStore({ query: pool.query, logger: deps.logger }) } : {}),
-  }).catch((error: unknown) => {
+  };
+  const topic = config.domainEventsTopic ?? '';
+  const resolve = async (): Promise<SchemaIds> => {
+    if (topic !== '') await resolveDomainSchemaIds({ ...options, topic });
+    return resolveSchemaIds({ ...options, topic: config.topic });
+  };
+  return resolve().catch((error: unknown) => {
     throw new PlayheadError('ERR_SCHEMAS', messageOf(error), { cause: error });
   });
 }

@@ -101,6 +101,12 @@ export const commonSettings = {
     default: 'playhead.beacons',
     description: 'Topic of beacons, ticks and control records',
   }),
+  domainEventsTopic: setting({
+    env: 'PLAYHEAD_DOMAIN_EVENTS_TOPIC',
+    schema: rule.text(),
+    default: '',
+    description: 'Topic to which sealed sessions and custom events also go, for other systems (playhead.sessions); empty = none',
+  }),
   partitions: setting({
     env: 'PLAYHEAD_PARTITIONS',
     schema: rule.integer(1, 1024),
