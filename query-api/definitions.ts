@@ -191,9 +191,9 @@ export const DEFINITIONS: readonly Definition[] = [
   {
     name: 'events',
     unit: 'events',
-    meaning: 'All custom events of visits.',
+    meaning: 'Custom events of visits that do not say that a page was shown.',
     source: OWN,
-    sql: "SELECT count(*) FROM custom_events WHERE site = $1 AND at >= $2 AND at < $3 AND video = ''",
+    sql: "SELECT count(*) FROM custom_events WHERE site = $1 AND at >= $2 AND at < $3 AND video = '' AND name NOT IN ('pageview', 'page_view', '$pageview', 'page', 'screenview', 'screen_view')",
   },
   {
     name: 'averageDurationMs',
@@ -205,7 +205,7 @@ export const DEFINITIONS: readonly Definition[] = [
   {
     name: 'bounceRate',
     unit: 'ratio',
-    meaning: 'Share of visits without duration: one event, or several at one instant.',
+    meaning: 'Share of visits without duration: one event, several at one instant, or nothing after the first that counts as interaction.',
     source: OWN,
     sql: "SELECT avg((ended_at = started_at)::int) FROM sessions WHERE site = $1 AND started_at >= $2 AND started_at < $3 AND video = ''",
   },

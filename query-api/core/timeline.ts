@@ -1,6 +1,7 @@
 // The event timeline of a session id, from its raw beacons: each event once, in the order in which it was folded, with the
 // copies that came and whether it came late. The raw log is the only place where single events are kept.
 import type { Beacon, BeaconEvent, EventDetail } from '../../schemas/beacon.ts';
+import { visitStampOf } from '../../schemas/visits.ts';
 
 /** A beacon of the log, with the place and time of its record. */
 export type LoggedBeacon = { beacon: Beacon; appendAtMs: number; partition: number; offset: number };
@@ -95,10 +96,16 @@ function eventOf(event: BeaconEvent, at: { video: string; receivedAtMs: number; 
     receivedAtMs: at.receivedAtMs,
     positionMs: event.positionMs < 0 ? null : event.positionMs,
     video: at.video === '' ? null : at.video,
-    detail: event.detail === null ? {} : detailOf(event.type, event.detail),
+    detail: event.detail === null ? {} : detailOf(event.type, withoutStamp(event, event.detail)),
     late: at.late,
     duplicates: 0,
   };
+}
+
+/** A visit stamp is between gateway and fold: it is no detail of the event. */
+function withoutStamp(event: BeaconEvent, detail: EventDetail): EventDetail {
+  if (visitStampOf(event) === undefined) return detail;
+  return event.type === 'custom' ? { ...detail, code: '' } : { ...detail, name: '' };
 }
 
 /** The type-specific fields under the names that the beacon API uses. */

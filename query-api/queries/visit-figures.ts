@@ -6,6 +6,8 @@ import { bucketStarts } from './figures-from-rows.ts';
 
 /** Doors whose sessions without a video are visits. */
 export const VISIT_PROTOCOLS = ['microticks', 'ga', 'ga4', 'snowplow', 'segment', 'plausible', 'umami', 'posthog'] as const;
+/** Doors whose visits are cut by the fold: each has an id of its own, and hits without interaction may lie beyond its end. */
+const CUT_PROTOCOLS = ['ga', 'ga4'] as const;
 /** Names under which these protocols report that a page was shown. */
 export const PAGEVIEW_NAMES = ['pageview', 'page_view', '$pageview', 'page', 'screenview', 'screen_view'] as const;
 
@@ -39,8 +41,10 @@ visits AS (
   SELECT width_bucket(started_at, ${bucketStarts(question, params)}) AS bucket, ${group === undefined ? "''::text" : 'value'} AS value, open, viewer_key,
     (extract(epoch FROM ended_at - started_at) * 1000)::int8 AS duration_ms, e.pageviews, e.events
   FROM combined c LEFT JOIN LATERAL (
-    SELECT count(*) FILTER (WHERE x.name = ANY(${pageviews}::text[])) AS pageviews, count(*) AS events
-    FROM custom_events x WHERE x.site = c.site AND x.session = c.session AND x.video = '' AND x.at >= c.started_at AND x.at <= c.ended_at
+    SELECT count(*) FILTER (WHERE x.name = ANY(${pageviews}::text[])) AS pageviews,
+      count(*) FILTER (WHERE x.name <> ALL(${pageviews}::text[])) AS events
+    FROM custom_events x WHERE x.site = c.site AND x.session = c.session AND x.video = ''
+      AND (c.door = ANY(${params.add(CUT_PROTOCOLS)}::text[]) OR x.at >= c.started_at AND x.at <= c.ended_at)
   ) e ON true WHERE ${conditions.join(' AND ')}
 )
 SELECT bucket, value, count(*) AS visits, count(*) FILTER (WHERE open) AS provisional, count(*) FILTER (WHERE duration_ms = 0) AS bounces,

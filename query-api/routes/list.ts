@@ -1,4 +1,5 @@
 // Every route, once. The app serves these and nothing else under /v1.
+import { customDefinitionDeleteRoute, customDefinitionPutRoute, customDefinitionsRoute } from './custom-definitions.ts';
 import { definitionsRoute } from './definitions.ts';
 import { engagementRoute } from './engagement.ts';
 import { eventsRoute } from './events.ts';
@@ -34,4 +35,7 @@ export const routes: readonly Route[] = [
   keyCreateRoute,
   keyRotateRoute,
   keyRevokeRoute,
+  customDefinitionsRoute,
+  customDefinitionPutRoute,
+  customDefinitionDeleteRoute,
 ];

@@ -1,5 +1,7 @@
 // GET /v1/sessions/{session} and its events: one session id in full, by video, and every event that was received.
 import { z } from 'zod';
+import type { Beacon } from '../../schemas/beacon.ts';
+import { streamOfVisit } from '../../schemas/visits.ts';
 import { isoOf } from '../core/civil.ts';
 import { decodeCursor, encodeCursor } from '../core/cursor.ts';
 import { wholeQuotient } from '../core/figures.ts';
@@ -163,18 +165,29 @@ export const sessionEventsRoute = route({
   async handle({ caller, path: { session }, query, nowMs }, { answers, beaconReader }) {
     const { site } = caller;
     const freshness = await answers.freshness({ range: { fromMs: 0, toMs: nowMs } });
-    const [rows, parts] = await Promise.all([answers.ask(sessionBeacons(site, session)), answers.ask(sessionParts(site, session))]);
+    const [own, parts] = await Promise.all([answers.ask(sessionBeacons(site, session)), answers.ask(sessionParts(site, session))]);
+    // A visit's beacons are logged under its visitor's key of the day.
+    const stream = own.length === 0 && parts.length > 0 ? streamOfVisit(session) : undefined;
+    const rows = stream === undefined ? own : await answers.ask(sessionBeacons(site, stream));
     if (rows.length === 0 && parts.length === 0) throw notFound('This session');
     if (rows.length > SESSION_BEACONS_MAX)
       throw new ProblemError('too-many-rows', `The session has more than ${SESSION_BEACONS_MAX} beacons`, { limit: 'session_beacons' });
     const beacons = rows.flatMap(({ payload, append_at, partition, log_offset }): LoggedBeacon[] => {
-      const beacon = beaconReader.read(site, session, payload);
-      return beacon === undefined ? [] : [{ beacon, appendAtMs: append_at, partition, offset: log_offset }];
+      const beacon = beaconReader.read(site, stream ?? session, payload);
+      return beacon === undefined || (stream !== undefined && !isWithin(beacon, parts))
+        ? []
+        : [{ beacon, appendAtMs: append_at, partition, offset: log_offset }];
     });
     const events = timelineOf(beacons, sealedBefore(parts));
     return { ...eventPage(events, query, cursorContext('session-events', site, { session })), freshness };
   },
 });
+
+/** Did it happen during the visit, from its first hit to the last event of anything that was played? */
+function isWithin({ baseAt, receivedAt }: Beacon, parts: readonly SessionPartRow[]): boolean {
+  const at = baseAt < 0 ? receivedAt : baseAt;
+  return at >= Math.min(...parts.map(({ started_at }) => started_at)) && at <= Math.max(...parts.map(({ ended_at }) => ended_at));
+}
 
 /** Whether part 0 of a video's session was sealed before this record was folded: time passes first, only a size limit is reached by folding. */
 function sealedBefore(parts: readonly SessionPartRow[]) {
