@@ -30,11 +30,10 @@ export function createIngestMetrics(
   deps: { load: () => { records: number }; recordsMax: number; keysAgeMs: () => number },
 ): IngestMetrics {
   const registers = [registry];
-  const counter = (name: string, help: string, labelNames: string[] = []): Counter =>
-    new Counter({ name: `playhead_ingest_${name}`, help, labelNames, registers });
+  const counter = (name: string, help: string, labelNames: string[] = []): Counter => new Counter({ name, help, labelNames, registers });
   const gauge = (name: string, help: string, collect: (set: (value: number) => void) => void): void => {
     new Gauge({
-      name: `playhead_ingest_${name}`,
+      name,
       help,
       registers,
       collect() {
@@ -42,17 +41,18 @@ export function createIngestMetrics(
       },
     });
   };
-  const beacons = counter('beacons_total', 'Beacons by what became of them', ['outcome', 'reason']);
-  const events = counter('events_total', 'Events accepted into the log');
-  const limits = counter('limit_hits_total', 'Times a limit was reached', ['limit']);
+  const beacons = counter('playhead_ingest_beacons_total', 'Beacons by what became of them', ['outcome', 'reason']);
+  const events = counter('playhead_ingest_events_total', 'Events accepted into the log');
+  const limits = counter('playhead_ingest_limit_hits_total', 'Times a limit was reached', ['limit']);
   for (const limit of LIMIT_NAMES) limits.inc({ limit }, 0);
-  const ignored = counter('ignored_fields_total', 'Unknown or unusable fields that were left out');
-  const oddities = counter('oddities_total', 'What clients of foreign protocols got wrong and the door put right or left out', [
-    'protocol',
-    'kind',
-  ]);
-  const ticks = counter('ticks_total', 'Ticks by outcome, one per partition and interval', ['outcome']);
-  const refreshes = counter('keys_refreshes_total', 'Reads of the write keys by outcome', ['outcome']);
+  const ignored = counter('playhead_ingest_ignored_fields_total', 'Unknown or unusable fields that were left out');
+  const oddities = counter(
+    'playhead_ingest_oddities_total',
+    'What clients of foreign protocols got wrong and the door put right or left out',
+    ['protocol', 'kind'],
+  );
+  const ticks = counter('playhead_ingest_ticks_total', 'Ticks by outcome, one per partition and interval', ['outcome']);
+  const refreshes = counter('playhead_ingest_keys_refreshes_total', 'Reads of the write keys by outcome', ['outcome']);
   const duration = new Histogram({
     name: 'playhead_ingest_request_duration_seconds',
     help: 'From the request line to the answer, acknowledgement of the log included',
@@ -75,11 +75,11 @@ export function createIngestMetrics(
   });
   let keys = 0;
   let sockets = 0;
-  gauge('buffer_beacons', 'Records waiting for the acknowledgement of the log', (set) => set(deps.load().records));
-  gauge('buffer_limit_beacons', 'Records that may wait at once', (set) => set(deps.recordsMax));
-  gauge('sockets', 'WebSockets open', (set) => set(sockets));
-  gauge('keys', 'Write keys known', (set) => set(keys));
-  gauge('keys_age_seconds', 'Time since the write keys were last read', (set) => set(deps.keysAgeMs() / 1000));
+  gauge('playhead_ingest_buffer_beacons', 'Records waiting for the acknowledgement of the log', (set) => set(deps.load().records));
+  gauge('playhead_ingest_buffer_limit_beacons', 'Records that may wait at once', (set) => set(deps.recordsMax));
+  gauge('playhead_ingest_sockets', 'WebSockets open', (set) => set(sockets));
+  gauge('playhead_ingest_keys', 'Write keys known', (set) => set(keys));
+  gauge('playhead_ingest_keys_age_seconds', 'Time since the write keys were last read', (set) => set(deps.keysAgeMs() / 1000));
   // Looked up once: labels() hashes its arguments on every call.
   const perClass = (histogram: Histogram): Histogram.Internal<string>[] => [1, 2, 3, 4, 5].map((digit) => histogram.labels(`${digit}xx`));
   const durations = perClass(duration);

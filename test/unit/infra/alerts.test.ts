@@ -15,7 +15,7 @@ const sources = execFileSync(
   .split('\n')
   .filter((path) => path.endsWith('.ts'));
 const registered = new Set(
-  sources.flatMap((path) => [...read(path).matchAll(/'(playhead_[a-z0-9_]+)'/g)].map((match) => match[1] as string)),
+  sources.flatMap((path) => [...read(path).matchAll(/[`'](playhead_[a-z0-9_]+)[`']/g)].map((match) => match[1] as string)),
 );
 /** Metrics of prom-client's default set that we draw. */
 const STANDARD = new Set(['process_resident_memory_bytes']);
