@@ -1,6 +1,7 @@
 // mave's own clients, unmodified, in a real browser against the real system: what was watched is what the query API answers, whatever
 // happens to the connection in the middle (protocols.md sections 2, 3 and 15).
 import assert from 'node:assert/strict';
+import { readFile } from 'node:fs/promises';
 import { after, afterEach, before, beforeEach, describe, it } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
@@ -16,7 +17,7 @@ import { startSystem, type TestSystem } from '../support/system.ts';
 import { openPlayer, type Player, type Section } from './script.ts';
 
 /** The client tells positions as of its last timeupdate (250 ms) and 200 ms after a seek; each end of a section may be off by that. */
-const EDGE_MS = 700;
+const EDGE_MS = 500;
 const SPACE = 'abcde';
 const SEALED_WITHIN_MS = 120_000;
 
@@ -43,6 +44,7 @@ describe("mave's clients in a browser", () => {
   let proxy: FaultProxy;
   let page: Page;
   let embeds = 0;
+  const dataTexts: Record<string, string> = {};
 
   const ask = async (path: string): Promise<Answer> => {
     const response = await fetch(`${system.query}${path}`, { headers: { authorization: `Bearer ${system.readKey}` } });
@@ -107,8 +109,12 @@ describe("mave's clients in a browser", () => {
     await pool.close();
     const directory = fileURLToPath(new URL('./page/', import.meta.url));
     const files = { 'clip.mp4': await clipPath() };
-    const serve = async (client: string) => startStaticServer({ directory, files, texts: { 'client.js': await clientBundle(client) } });
-    pages = { data: await serve(DATA_CLIENT), socket: await serve(SOCKET_CLIENT) };
+    dataTexts['client.js'] = await clientBundle(DATA_CLIENT);
+    const socketTexts = { 'client.js': await clientBundle(SOCKET_CLIENT) };
+    pages = {
+      data: await startStaticServer({ directory, files, texts: dataTexts }),
+      socket: await startStaticServer({ directory, files, texts: socketTexts }),
+    };
     proxy = await startFaultProxy({ targetPort: Number(new URL(system.ingest).port) });
     browser = await startBrowser();
     // The aliases are read every two seconds.
@@ -313,6 +319,28 @@ describe("mave's clients in a browser", () => {
       await sleep(1_000);
       assert.deepEqual(await ask('/v1/sessions?video=socket-silent'), []);
     });
+  });
+
+  it('the scripts of docs/doors/mave.md are all that a page needs', async () => {
+    const text = await readFile(new URL('../../docs/doors/mave.md', import.meta.url), 'utf8');
+    const scripts = [...text.matchAll(/```js\n([\s\S]*?)```/g)].map((match) => match[1] as string);
+    assert.equal(scripts.length, 2);
+    const { host } = new URL(system.ingest);
+    for (const [index, video] of ['abcde0123456789', 'intro'].entries()) {
+      const script = (scripts[index] as string)
+        .replace('https://stats.example.org', system.ingest)
+        .replace('wss://stats.example.org', `ws://${host}`)
+        .replace('pk_your_write_key', system.writeKey);
+      const client = await clientBundle(`${script}\nwindow.startClient = () => {};`);
+      dataTexts['client.js'] = client;
+      const player = await openPlayer(page, `${pages.data.url}/client.html`, {} as never, 'clip.mp4');
+      await player.play();
+      await player.heard('playing');
+      await player.reached(1_500);
+      const paused = await player.pause();
+      const entry = await only(video, ({ totalWatchMs }) => totalWatchMs > 0);
+      assertWatched(entry, [{ fromMs: 0, toMs: paused.positionMs }], 'total watch time');
+    }
   });
 
   it('what was counted is what the ledger holds', async () => {

@@ -23,9 +23,6 @@ export type SocketJoin = {
 
 const TOPIC = /^session:(.{1,256})$/s;
 const LANGUAGE = /^[a-z]{2}$/;
-/** Keys of the client's session data stand beside those of the metadata under this prefix. */
-export const SESSION_DATA_PREFIX = 'session.';
-
 /** The session id of a topic, '' = it is no session's. */
 export const sessionOfTopic = (topic: string): string => TOPIC.exec(topic)?.[1] ?? '';
 
@@ -39,7 +36,8 @@ export function readJoin(topic: string, payload: unknown, sourceUrl: string): So
   const metadata = objectOf(fields['metadata']) ?? objectOf(given);
   const identifier = typeof given === 'string' ? textOf(given, VIDEO_ID_BYTES_MAX) : '';
   if (metadata === undefined && identifier === '') return undefined;
-  const { text, dropped } = metaOf(metadata, objectOf(fields['session_data']));
+  // One flat object: what a session says of itself, and over it what it says of its video.
+  const { text, dropped } = readMeta({ ...objectOf(fields['session_data']), ...metadata });
   const page = textOf(fields['source_url'], URL_BYTES_MAX) || textOf(sourceUrl, URL_BYTES_MAX);
   return {
     session: sessionOfTopic(topic),
@@ -49,11 +47,6 @@ export function readJoin(topic: string, payload: unknown, sourceUrl: string): So
     context: { ...NO_DRAFT_CONTEXT, page, meta: text },
     ignoredFields: dropped,
   };
-}
-
-function metaOf(metadata: Readonly<Record<string, unknown>> | undefined, sessionData: Readonly<Record<string, unknown>> | undefined) {
-  const prefixed = Object.entries(sessionData ?? {}).map(([name, value]) => [`${SESSION_DATA_PREFIX}${name}`, value]);
-  return readMeta({ ...metadata, ...Object.fromEntries(prefixed) });
 }
 
 /** The video of a join: the metadata field that the site names, else the identifier, else a hash of the metadata that is the same for equal ones. */

@@ -65,7 +65,7 @@ describe('joins', () => {
     assert.ok(read);
     assert.deepEqual(
       [read.session, read.key, read.identifier, read.context.page, read.context.meta, read.ignoredFields],
-      ['abc_-1', 'k', '', 'https://site.example/watch?x=1', '{"session.course":12,"vid":"v1"}', 1],
+      ['abc_-1', 'k', '', 'https://site.example/watch?x=1', '{"course":12,"vid":"v1"}', 1],
     );
     assert.equal(join({ metadata: {}, key: 'k' })?.context.page, 'https://site.example/upgrade');
   });
