@@ -86,7 +86,7 @@ test('every image has an exact tag, and broker and registry are those of npm sta
 
 test('it starts without an .env: every variable has a default', () => {
   const withoutComments = text.replace(/^\s*#.*$/gm, '');
-  for (const [found] of withoutComments.matchAll(/(?<!\$)\$\{[^}]*\}/g)) assert.match(found, /^\$\{[A-Z_]+:-[^}]+\}$/, found);
+  for (const [found] of withoutComments.matchAll(/(?<!\$)\$\{[^}]*\}/g)) assert.match(found, /^\$\{[A-Z_]+:-[^}]*\}$/, found);
 });
 
 test('what our processes are given are settings they know, with values they take', () => {
