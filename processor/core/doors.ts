@@ -60,5 +60,11 @@ const OWN_TIMES: Partial<Record<Protocol, boolean>> = { analytics_engine: true }
 
 export const keepsOwnTimes = (protocol: string): boolean => OWN_TIMES[protocol as Protocol] ?? false;
 
+/** Doors whose clients leave out a position of 0: a first frame without a position is at the beginning (section 8). */
+const ZERO_UNTOLD: Partial<Record<Protocol, boolean>> = { ga: true, ga4: true };
+
+/** Where play begins if the first `playing` does not say it, ms; -1 = unknown. */
+export const firstPositionMs = (protocol: string): number => ((ZERO_UNTOLD[protocol as Protocol] ?? false) ? 0 : -1);
+
 /** The rate, x 1000, that advances at a door may have without a word; 0 where players tell their rate. */
 export const rateUntoldMilli = (protocol: string): number => RATE_UNTOLD_MILLI[protocol as Protocol] ?? 0;

@@ -1,7 +1,7 @@
 // One session part: folding an event into it. This file is what we count; SPEC.md says it in words.
 import type { BeaconEvent } from '../../schemas/beacon.ts';
 import { refine } from './context.ts';
-import { departuresReturn, silentCreditMs } from './doors.ts';
+import { departuresReturn, firstPositionMs, silentCreditMs } from './doors.ts';
 import type { Evidence } from './proof.ts';
 import {
   ADVANCE_TOLERANCE_MS,
@@ -126,11 +126,12 @@ const ACTIONS: Readonly<Record<Action, Act>> = {
   start: (session, event, toleranceMs) => {
     const displaced = session.state === 'paused' && session.anchorMs >= 0 && event.positionMs >= 0;
     if (displaced && !isReachable(session, event.positionMs + CONTIGUOUS_MAX_MS, toleranceMs + CONTIGUOUS_MAX_MS)) countJump(session);
+    const begins = !session.played && session.anchorMs < 0 ? firstPositionMs(session.context.protocol) : session.anchorMs;
     firstFrame(session, session.nowAt, true);
     closeStall(session, session.nowAt);
     session.seekPending = false;
     closeSection(session);
-    setAnchor(session, event.positionMs >= 0 ? event.positionMs : session.anchorMs);
+    setAnchor(session, event.positionMs >= 0 ? event.positionMs : begins);
   },
   goOn: (session, event, toleranceMs) => {
     noteEvidence(session, weighPosition(session, event.positionMs, toleranceMs));

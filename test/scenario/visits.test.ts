@@ -1,6 +1,8 @@
 // Visits as timelines (SPEC.md: Visits). A hit is written `page`, `event` ... and stands for a stamped custom event.
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
+import { createPartition, type FoldRecord, ledger, step } from '../../processor/core/partition.ts';
+import { FOLD_SETTINGS_DEFAULT } from '../../processor/core/settings.ts';
 import { VISITS_MAX } from '../../processor/core/visits.ts';
 import { visitSession } from '../../schemas/visits.ts';
 import { EPOCH } from '../support/records.ts';
@@ -135,6 +137,24 @@ describe('visits (VS1 to VS9)', () => {
       7m                    | sealed ended session=${id(20_000)} video=film watched=0-4000
       40m                   | sealed idle session=${id(0)} video=film watched=0-5000 ; sealed idle session=${id(20_000)} received=1
     `);
+  });
+
+  it('clients that leave out a position of 0 begin at 0, and go on where they were (VS9)', () => {
+    const stamp = 'name:2026-11-22/event////z';
+    visits(`
+      0s    protocol=ga video=film playing#- ${stamp}1       |
+      30s   protocol=ga video=film pause@30000#- ${stamp}2   | open watched=0-30000
+      60s   protocol=ga video=film playing#- ${stamp}3       |
+      70s   protocol=ga video=film pause@40000#- ${stamp}4   | open watched=0-30000,30000-40000
+    `);
+  });
+
+  it('the same record again changes nothing but the duplicate count (V4)', () => {
+    const { records } = visits('0s <page> | custom pageview');
+    const state = createPartition(FOLD_SETTINGS_DEFAULT);
+    const outputs = [...records, { ...(records.at(-1) as FoldRecord), offset: 9 }].flatMap((record) => step(state, record));
+    assert.equal(outputs.length, 1);
+    assert.equal(ledger(state).duplicates, 1);
   });
 
   it('the first word on where a visit came from stays; session values are kept by key, the first of each (VS10)', () => {
