@@ -28,6 +28,8 @@ export type StartOptions = {
   javaHome: string;
   partitions: number;
   topic: string;
+  /** '' = none. */
+  domainEventsTopic: string;
   ports: (PortWish & { name: PortName })[];
 };
 
@@ -101,6 +103,7 @@ function complete(given: Record<string, unknown>): StartOptions {
     javaHome: local.javaHome,
     partitions: ingest.partitions,
     topic: ingest.topic,
+    domainEventsTopic: processor.domainEventsTopic,
     ports: [
       wish('the gateway', '--port-ingest', 'PLAYHEAD_INGEST_PORT', ingest.port, true),
       wish('the query API', '--port-query', 'PLAYHEAD_QUERY_PORT', query.port, true),

@@ -40,21 +40,28 @@ export type PrepareLogDeps = {
   registryUrl: string;
   databaseUrl: string;
   topic: string;
+  domainEventsTopic: string;
   partitions: number;
   logger: Logger;
   scheduler: Scheduler;
 };
 
-/** Makes topic and schemas. @throws PlayheadError ERR_TOPIC, ERR_SCHEMAS. */
+/** Makes the topics and schemas. @throws PlayheadError ERR_TOPIC, ERR_SCHEMAS. */
 export async function prepareLog(deps: PrepareLogDeps): Promise<void> {
   const config = {
     kafkaBrokers: deps.brokers,
     schemaRegistryUrl: deps.registryUrl,
     topic: deps.topic,
+    domainEventsTopic: deps.domainEventsTopic,
     partitions: deps.partitions,
     singleNode: true,
     retentionHours: RETENTION_HOURS,
   };
   const shared = { config, logger: deps.logger, scheduler: deps.scheduler };
-  await Promise.all([prepareTopic(shared), withPool(deps.databaseUrl, (pool) => prepareSchemas({ ...shared, mode: 'register', pool }))]);
+  const domainEvents = deps.domainEventsTopic === '' ? [] : [prepareTopic(shared, deps.domainEventsTopic)];
+  await Promise.all([
+    prepareTopic(shared),
+    ...domainEvents,
+    withPool(deps.databaseUrl, (pool) => prepareSchemas({ ...shared, mode: 'register', pool })),
+  ]);
 }

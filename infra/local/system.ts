@@ -94,6 +94,7 @@ class System implements LocalSystem {
       registryUrl: servers.registry.url,
       databaseUrl: servers.databaseUrl,
       topic: options.topic,
+      domainEventsTopic: options.domainEventsTopic,
       partitions: options.partitions,
       logger: this.#deps.logger,
       scheduler: this.#deps.scheduler,
