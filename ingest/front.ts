@@ -22,6 +22,8 @@ export type FrontDeps = {
   logger: Pick<Logger, 'error'>;
   clock: Clock;
   scheduler: Pick<Scheduler, 'monotonicMs' | 'uuid'>;
+  /** Keys and aliases were read at least once. Before that a key that is not known says nothing about the key. */
+  informed: () => boolean;
   /** True once a stop has begun: answers then close their connection. */
   stopping: () => boolean;
   settings: { trustedHops: number; prefixPerSecond: number; prefixBurst: number };
@@ -34,6 +36,7 @@ const KEY_PREFIX = /^\/k\/([^/]{1,128})(?=\/)/;
 const PREFLIGHT_MAX_AGE_SECONDS = '7200';
 const METHODS = 'GET, POST, PUT, OPTIONS';
 const FAULT_RETRY_SECONDS = 2;
+const UNINFORMED_RETRY_SECONDS = 2;
 const EXPOSED = 'Retry-After, RateLimit-Limit, RateLimit-Remaining, RateLimit-Reset';
 
 /** The request listener of the ingest server. */
@@ -144,7 +147,8 @@ async function serve(deps: FrontDeps, exchange: Exchange): Promise<void> {
   });
   let reply: DoorReply | undefined;
   try {
-    reply = overRate(deps, exchange.door, doorRequest) ?? (await exchange.route.handle(doorRequest));
+    reply =
+      uninformed(deps, exchange.door, request) ?? overRate(deps, exchange.door, doorRequest) ?? (await exchange.route.handle(doorRequest));
   } catch (thrown) {
     const traceId = traceIdOf(request.headers['traceparent'], deps.scheduler.uuid);
     deps.logger.error({ err: toError(thrown), traceId }, 'a request failed inside the gateway');
@@ -186,6 +190,14 @@ function describeRequest(deps: RequestDeps, request: IncomingMessage, target: Ta
 }
 
 const word = (door: Door, failed: Failure, traceId: string): DoorReply => door.word?.(failed) ?? problemOf(failed, traceId);
+
+/** A refusal is final for a player: a gateway that cannot know its keys yet asks it to come again instead (reliability 1). */
+function uninformed(deps: FrontDeps, door: Door, request: IncomingMessage): DoorReply | undefined {
+  if (deps.informed()) return undefined;
+  deps.metrics.beacons('dropped', 'not_ready', 1);
+  const failed = failure('overloaded', 'The gateway has not read its keys yet. Nothing was taken.', UNINFORMED_RETRY_SECONDS);
+  return word(door, failed, traceIdOf(request.headers['traceparent'], deps.scheduler.uuid));
+}
 
 function overRate(deps: FrontDeps, door: Door, request: DoorRequest): DoorReply | undefined {
   const { prefixPerSecond, prefixBurst } = deps.settings;

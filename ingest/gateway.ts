@@ -116,6 +116,7 @@ export async function startGateway(deps: GatewayDeps): Promise<Gateway> {
     ),
     metrics,
     health,
+    informed: () => keys.loaded() && sites.loaded(),
     stopping: () => stopping,
   });
   const address = await listen(server, config);
@@ -223,10 +224,19 @@ function createPublisher(deps: GatewayDeps, metrics: IngestMetrics): Publisher {
   });
 }
 
-type ServerParts = { doors: readonly Door[]; metrics: IngestMetrics; health: () => HealthReport; stopping: () => boolean };
+type ServerParts = {
+  doors: readonly Door[];
+  metrics: IngestMetrics;
+  health: () => HealthReport;
+  informed: () => boolean;
+  stopping: () => boolean;
+};
 
 /** The HTTP server with the time limits of G4: the front, behind it the Express app, and beside it the WebSockets. */
-function createIngestServer(deps: GatewayDeps, { doors, metrics, health, stopping }: ServerParts): { server: Server; sockets: Sockets } {
+function createIngestServer(
+  deps: GatewayDeps,
+  { doors, metrics, health, informed, stopping }: ServerParts,
+): { server: Server; sockets: Sockets } {
   const { config, scheduler, logger } = deps;
   const routes = doors.flatMap((door) => door.routes);
   const app = createApp({
@@ -239,7 +249,18 @@ function createIngestServer(deps: GatewayDeps, { doors, metrics, health, stoppin
     settings: config,
   });
   const prefixLimiter = createRateLimiter({ scheduler, bucketsMax: config.bucketsMax, onForgotten: () => metrics.limitHit('buckets') });
-  const front = createFront({ doors, next: app, prefixLimiter, metrics, logger, clock: deps.clock, scheduler, stopping, settings: config });
+  const front = createFront({
+    doors,
+    next: app,
+    prefixLimiter,
+    metrics,
+    logger,
+    clock: deps.clock,
+    scheduler,
+    informed,
+    stopping,
+    settings: config,
+  });
   const server = createServer(
     {
       headersTimeout: HEADERS_TIMEOUT_MS,

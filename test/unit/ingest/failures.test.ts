@@ -105,6 +105,23 @@ describe('a log that fails', () => {
     assert.equal(gateway.records(), 0);
   });
 
+  it('before the keys were read a request is put off, never refused: a player gives up what is refused (F1)', async () => {
+    let away = true;
+    const gateway = await start({
+      otherRows(statement) {
+        if (away && statement === 'select-write-keys') throw new Error('the database is away');
+        return undefined;
+      },
+    });
+    const early = await gateway.post(sampleBeacon());
+    assert.equal(early.status, 503);
+    assert.equal(early.body.type, '/docs/problems#overloaded');
+    assert.ok(Number(early.headers.get('retry-after')) >= 1);
+    assert.equal(gateway.records(), 0);
+    away = false;
+    await until(async () => (await gateway.post(sampleBeacon())).status === 202);
+  });
+
   it('a topic that does not fit ends the process (D29)', async () => {
     const gateway = await start({ checkTopic: () => Promise.reject(new PlayheadError('ERR_TOPIC', '8 partitions')) });
     await until(async () => gateway.failures.length === 1);
