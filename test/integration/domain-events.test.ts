@@ -153,6 +153,23 @@ UNION ALL SELECT 'custom', partition, emission_seq::int, session, NULL, NULL FRO
     assert.ok(highs > rows.length, `the control: ${highs} records for ${rows.length} events, some repeated`);
   });
 
+  it('are described in the registry under rules that keep old consumers working', async () => {
+    for (const record of ['SealedSession', 'CustomEvent']) {
+      const subject = `${TOPIC}-io.playhead.${record}`;
+      const response = await fetch(`${system.registry}/config/${subject}`);
+      assert.equal(((await response.json()) as { compatibilityLevel: string }).compatibilityLevel, 'FULL_TRANSITIVE');
+      const latest = (await (await fetch(`${system.registry}/subjects/${subject}/versions/latest`)).json()) as { schema: string };
+      const renamed = latest.schema.replace('"sourceOffset"', '"offset"');
+      assert.notEqual(renamed, latest.schema);
+      const refused = await fetch(`${system.registry}/subjects/${subject}/versions`, {
+        method: 'POST',
+        headers: { 'content-type': 'application/vnd.schemaregistry.v1+json' },
+        body: JSON.stringify({ schema: renamed }),
+      });
+      assert.equal(refused.status, 409, await refused.text());
+    }
+  });
+
   async function highWaters(): Promise<number> {
     const logger = createLogger({ service: 'test', instance: 'test', level: 'fatal' });
     const admin = createLogAdmin({ brokers: [...system.brokers], clientId: 'test', logger, topic: TOPIC, scheduler: systemScheduler });
