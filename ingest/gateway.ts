@@ -272,7 +272,7 @@ function createIngestServer(
   );
   server.maxRequestsPerSocket = REQUESTS_PER_SOCKET_MAX;
   server.maxConnections = config.connectionsMax;
-  const sockets = createSockets({ doors, prefixLimiter, metrics, logger, clock: deps.clock, scheduler, settings: config });
+  const sockets = createSockets({ doors, prefixLimiter, metrics, logger, clock: deps.clock, scheduler, informed, settings: config });
   server.on('upgrade', sockets.upgrade);
   return { server, sockets };
 }

@@ -32,6 +32,8 @@ export type SocketsDeps = {
   logger: Pick<Logger, 'warn'>;
   clock: Clock;
   scheduler: Pick<Scheduler, 'monotonicMs' | 'after' | 'every'>;
+  /** Keys and aliases were read: before that a key would be called unknown that is none of it. */
+  informed: () => boolean;
   settings: { socketsMax: number; trustedHops: number; prefixPerSecond: number; prefixBurst: number };
 };
 
@@ -95,6 +97,7 @@ function admit(shell: Shell, routes: ReadonlyMap<string, SocketRoute>, request: 
   const { metrics, settings } = shell;
   const route = routes.get(request.path);
   if (route === undefined) return 404;
+  if (!shell.informed()) return 503;
   const rate: Rate = { perSecond: settings.prefixPerSecond, burst: settings.prefixBurst };
   if (!shell.prefixLimiter.take(addressPrefix(request.address), rate).allowed) {
     metrics.limitHit('prefix_rate');

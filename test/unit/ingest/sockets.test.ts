@@ -15,6 +15,7 @@ describe('sockets', () => {
   const hits: string[] = [];
   const closedAt: number[] = [];
   let now = 0;
+  let informed = true;
   let check = (): void => {};
   let sockets: Sockets;
   let url = '';
@@ -52,6 +53,7 @@ describe('sockets', () => {
       logger: { warn: () => {} } as never,
       clock: systemClock,
       scheduler,
+      informed: () => informed,
       settings: { socketsMax: 10, trustedHops: 0, prefixPerSecond: 0.001, prefixBurst: 4 },
     });
     server.on('upgrade', sockets.upgrade);
@@ -99,6 +101,12 @@ describe('sockets', () => {
     assert.deepEqual(other.heard, ['heard still here', 'unreadable']);
     other.socket.terminate();
     await other.closed;
+  });
+
+  it('before the keys were read nobody is told that theirs is unknown', async () => {
+    informed = false;
+    await assert.rejects(connect(), /503/);
+    informed = true;
   });
 
   it('a network has its limit', async () => {
