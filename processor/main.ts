@@ -31,10 +31,7 @@ await runService({
     await admin.checkTopic({ partitions, singleNode: config.singleNode });
     const database = createDatabase({ url: config.databaseUrl, instance });
     const writers = createWriters({ database, connectionsMax: config.writerConnectionsMax });
-    const store = createSchemaIdStore({
-      query: (statement, params) => writers.use((connection) => connection.query(statement, params)),
-      logger,
-    });
+    const store = createSchemaIdStore({ query: (statement, params) => writers.use((each) => each.query(statement, params)), logger });
     const ids = await resolveSchemaIds({ registryUrl: config.schemaRegistryUrl, topic: config.topic, mode: config.schemaMode, store });
     const codec = createCodec(ids);
     let processor: Processor | undefined;

@@ -32,9 +32,6 @@ export function positionOfMs(value: unknown): number {
 /** A media duration in integer ms from one in seconds: 0 is unknown too. */
 export const durationOfSeconds = (value: unknown): number => positiveOr(positionOfSeconds(value));
 
-/** A media duration in integer ms: 0 is unknown too. */
-export const durationOfMs = (value: unknown): number => positiveOr(positionOfMs(value));
-
 const positiveOr = (ms: number): number => (ms > 0 ? ms : -1);
 
 /** A whole number from 0, clamped to 32 bits; -1 = none. */

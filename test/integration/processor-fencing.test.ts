@@ -79,7 +79,11 @@ for (const call of ['begin', 'processor_lock_progress']) {
         url,
         instance: 'zombie',
         wrapDatabase: (database) => unreliable(database, { fateOf: () => 'run', hold: sleep.hold }),
-        metrics: { fenced: () => void (fenced += 1) },
+        metrics: {
+          fenced: () => {
+            fenced += 1;
+          },
+        },
       });
       await sleep.arrived;
       const owner = await runProcessor({ test: log, url, instance: 'owner' });
