@@ -1,6 +1,6 @@
 // What a hit of a measurement protocol tells the fold beside its event, and how a visit is named. The gateway stamps, since only it knows
 // the site's time zone and the traffic source; the fold cuts visits by the stamps alone, so that a replay cuts them alike. Source: protocols.md 8.3.
-import type { BeaconEvent } from './beacon.ts';
+import type { BeaconEvent, Protocol } from './beacon.ts';
 
 /** page = may begin another visit; event = never splits one; session = the client names its sessions itself, nothing splits them. */
 export const HIT_KINDS = ['page', 'event', 'session'] as const;
@@ -26,8 +26,12 @@ export const visitStampText = ({ day, kind, order, interactive, source, nonce }:
 
 const STAMP = /^(\d{4}-\d{2}-\d{2})\/(page|event|session)\/(start|end|)\/(ni|)\/([A-Za-z0-9_-]{0,32})\/([A-Za-z0-9_.-]{0,32})$/;
 
+/** Doors that stamp their hits. What looks like a stamp at any other door is text of a stranger. */
+export const STAMPED_PROTOCOLS: readonly Protocol[] = ['ga', 'ga4'];
+
 /** The stamp of an event, undefined for the events of all other protocols. */
-export function visitStampOf({ type, detail }: BeaconEvent): VisitStamp | undefined {
+export function visitStampOf(protocol: Protocol, { type, detail }: BeaconEvent): VisitStamp | undefined {
+  if (!STAMPED_PROTOCOLS.includes(protocol)) return undefined;
   const text = type === 'custom' ? detail?.code : detail?.name;
   if (text === undefined || text === '') return undefined;
   const found = STAMP.exec(text);

@@ -190,7 +190,7 @@ function foldInto(step: Step, stream: Stream, arrival: PendingEvent, line: Line,
   const { state } = step;
   const { source, arrivedAtActive } = arrival;
   const event = arrival.event as BeaconEvent;
-  const stamp = visitStampOf(event);
+  const stamp = visitStampOf(source.protocol, event);
   const session =
     stamp === undefined
       ? partFor(step, stream, source, event, line, arrivedAtActive)

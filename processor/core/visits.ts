@@ -34,6 +34,8 @@ export function visitPartFor(step: Step, stream: Stream, hit: Hit): Session | Fo
     session.video.startedAt = at;
     session.firstAt = at;
   }
+  // A late hit of a visit that is over: its supplement has nothing to wait for.
+  if (visit.over) session.state = 'left';
   if (stamp.order === 'end' && visit.id === stream.visits.at(-1)?.id) endVisit(step.state, stream, visit);
   return session;
 }

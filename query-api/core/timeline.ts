@@ -1,6 +1,6 @@
 // The event timeline of a session id, from its raw beacons: each event once, in the order in which it was folded, with the
 // copies that came and whether it came late. The raw log is the only place where single events are kept.
-import type { Beacon, BeaconEvent, EventDetail } from '../../schemas/beacon.ts';
+import type { Beacon, BeaconEvent, EventDetail, Protocol } from '../../schemas/beacon.ts';
 import { visitStampOf } from '../../schemas/visits.ts';
 
 /** A beacon of the log, with the place and time of its record. */
@@ -52,7 +52,7 @@ export function timelineOf(
       if (event.seq >= 0 && event.seq > (arrivals.at(-1)?.seq ?? -1)) arrivals.push({ seq: event.seq, appendAtMs });
       const late = givenUp || sealedBefore(video, { partition, offset });
       seen.set(id, {
-        event: eventOf(event, { video, receivedAtMs: beacon.receivedAt, late }),
+        event: eventOf(event, { protocol: beacon.protocol, video, receivedAtMs: beacon.receivedAt, late }),
         arrival: seen.size,
         appendAtMs,
         clientAtMs: clientTime(beacon, event),
@@ -88,7 +88,7 @@ function trustedTime(beacon: Beacon, event: BeaconEvent): number {
 const contentOf = (beacon: Beacon, event: BeaconEvent, video: string): string =>
   JSON.stringify([video, clientTime(beacon, event), event.type, event.positionMs, event.detail]);
 
-function eventOf(event: BeaconEvent, at: { video: string; receivedAtMs: number; late: boolean }): TimelineEvent {
+function eventOf(event: BeaconEvent, at: { protocol: Protocol; video: string; receivedAtMs: number; late: boolean }): TimelineEvent {
   return {
     seq: event.seq < 0 ? null : event.seq,
     type: event.type,
@@ -96,15 +96,15 @@ function eventOf(event: BeaconEvent, at: { video: string; receivedAtMs: number; 
     receivedAtMs: at.receivedAtMs,
     positionMs: event.positionMs < 0 ? null : event.positionMs,
     video: at.video === '' ? null : at.video,
-    detail: event.detail === null ? {} : detailOf(event.type, withoutStamp(event, event.detail)),
+    detail: event.detail === null ? {} : detailOf(event.type, withoutStamp(at.protocol, event, event.detail)),
     late: at.late,
     duplicates: 0,
   };
 }
 
 /** A visit stamp is between gateway and fold: it is no detail of the event. */
-function withoutStamp(event: BeaconEvent, detail: EventDetail): EventDetail {
-  if (visitStampOf(event) === undefined) return detail;
+function withoutStamp(protocol: Protocol, event: BeaconEvent, detail: EventDetail): EventDetail {
+  if (visitStampOf(protocol, event) === undefined) return detail;
   return event.type === 'custom' ? { ...detail, code: '' } : { ...detail, name: '' };
 }
 

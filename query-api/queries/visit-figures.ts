@@ -1,4 +1,5 @@
 // Page visits: sessions without a video that came through the doors of measurement protocols, with their custom events.
+import { STAMPED_PROTOCOLS } from '../../schemas/visits.ts';
 import type { Question } from '../core/question.ts';
 import { type Bound, bound, paramList } from './bound.ts';
 import { combinedSessions, contextColumn, filterColumns } from './combined.ts';
@@ -6,8 +7,6 @@ import { bucketStarts } from './figures-from-rows.ts';
 
 /** Doors whose sessions without a video are visits. */
 export const VISIT_PROTOCOLS = ['microticks', 'ga', 'ga4', 'snowplow', 'segment', 'plausible', 'umami', 'posthog'] as const;
-/** Doors whose visits are cut by the fold: each has an id of its own, and hits without interaction may lie beyond its end. */
-const CUT_PROTOCOLS = ['ga', 'ga4'] as const;
 /** Names under which these protocols report that a page was shown. */
 export const PAGEVIEW_NAMES = ['pageview', 'page_view', '$pageview', 'page', 'screenview', 'screen_view'] as const;
 
@@ -25,6 +24,7 @@ export type VisitRow = {
 
 export const VISIT_ROWS_MAX = 50_000;
 
+/** Where the fold cuts visits each has an id of its own, and hits without interaction may lie beyond its end. */
 export function visitFigures(question: Question): Bound<VisitRow> {
   const params = paramList();
   const group = question.groupBy === undefined ? undefined : contextColumn(question.groupBy, 'value', params);
@@ -44,7 +44,7 @@ visits AS (
     SELECT count(*) FILTER (WHERE x.name = ANY(${pageviews}::text[])) AS pageviews,
       count(*) FILTER (WHERE x.name <> ALL(${pageviews}::text[])) AS events
     FROM custom_events x WHERE x.site = c.site AND x.session = c.session AND x.video = ''
-      AND (c.door = ANY(${params.add(CUT_PROTOCOLS)}::text[]) OR x.at >= c.started_at AND x.at <= c.ended_at)
+      AND (c.door = ANY(${params.add(STAMPED_PROTOCOLS)}::text[]) OR x.at >= c.started_at AND x.at <= c.ended_at)
   ) e ON true WHERE ${conditions.join(' AND ')}
 )
 SELECT bucket, value, count(*) AS visits, count(*) FILTER (WHERE open) AS provisional, count(*) FILTER (WHERE duration_ms = 0) AS bounces,

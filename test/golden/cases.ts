@@ -57,4 +57,16 @@ export const GOLDEN_CASES: Readonly<Record<string, string>> = {
     40s  set graceMs=-1                            | dead bad_control
     80s  close_all                                 | sealed idle session=a ; sealed idle session=c
   `,
+  visits: `
+    0s    protocol=ga video= context.source=news context.meta={"cd1":"a"} custom#- code:2026-11-22/page///s1/n0 name:pageview | custom pageview
+    20s   protocol=ga video= context.meta={"cd1":"b","cd2":"c"} custom#- code:2026-11-22/event//ni//n1 name:event | custom event
+    30s   protocol=ga video=film playing#- name:2026-11-22/event////n2    |
+    60s   protocol=ga video=film pause@30000#- name:2026-11-22/event////n3 |
+    70s   protocol=ga video= custom#- code:2026-11-23/event////n4 name:event | custom event
+    80s   protocol=ga video= custom#- code:2026-11-23/page////n5 name:pageview | custom pageview
+    85s   protocol=ga video= custom#- at:40000 code:2026-11-22/event////n6 name:event | sealed leave ; custom event
+    90s   protocol=ga video= custom#- code:2026-11-23/page///s2/n7 name:pageview | custom pageview
+    95s   protocol=ga video= custom#- code:2026-11-23/event/end///n8 name:event | sealed leave ; sealed leave ; custom event
+    40m                                                                   | sealed leave ; sealed idle
+  `,
 };

@@ -103,9 +103,9 @@ describe('visits (VS1 to VS9)', () => {
       2m   <event>            | custom event
       3m   <page source=b>    | custom pageview session=${id(3 * MINUTE)}
       4m   <event at=60000>   | sealed leave session=${id(0)} part=0 ; custom event session=${id(0)}
-      5m   <page source=c at=30000> | custom pageview session=${id(0)}
-      5.5m <event>            | custom event session=${id(3 * MINUTE)}
-      36m                     | sealed idle session=${id(0)} part=1 late=2 startedAt=${EPOCH} ; sealed idle session=${id(3 * MINUTE)} received=2
+      5m   <page source=c at=30000> | sealed leave session=${id(0)} part=1 late=1 startedAt=${EPOCH} ; custom pageview session=${id(0)}
+      5.5m <event>            | sealed leave session=${id(0)} part=2 late=1 ; custom event session=${id(3 * MINUTE)}
+      36m                     | sealed idle session=${id(3 * MINUTE)} received=2
     `);
   });
 
@@ -146,6 +146,12 @@ describe('visits (VS1 to VS9)', () => {
       30s   protocol=ga video=film pause@30000#- ${stamp}2   | open watched=0-30000
       60s   protocol=ga video=film playing#- ${stamp}3       |
       70s   protocol=ga video=film pause@40000#- ${stamp}4   | open watched=0-30000,30000-40000
+    `);
+  });
+
+  it('what looks like a stamp at another door is none (VS1)', () => {
+    timeline(`
+      0s  ad@0#- code:start name:2026-11-22/page/start///x1, custom#- code:2026-11-22/page/start///x2 name:a | custom a session=alice
     `);
   });
 

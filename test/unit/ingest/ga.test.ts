@@ -53,7 +53,7 @@ const only = (beacons: readonly Beacon[]): Beacon => {
   return beacons[0] as Beacon;
 };
 const dataOf = (beacon: Beacon): Record<string, unknown> => JSON.parse(beacon.events[0]?.detail?.text ?? '{}');
-const stampOf = (beacon: Beacon) => visitStampOf(beacon.events[0] as never);
+const stampOf = (beacon: Beacon) => visitStampOf(beacon.protocol, beacon.events[0] as never);
 const hit = (fields: Record<string, string>): string =>
   new URLSearchParams({ v: '1', tid: TID, cid: 'c1', t: 'pageview', ...fields }).toString();
 
@@ -211,7 +211,7 @@ describe('measurement protocol 1', () => {
       const beacons = await send('/collect', hit({ t: 'event', ec: 'Video', ea, el: 'film', ev }));
       const playback = beacons.find(({ video }) => video === 'film')?.events[0];
       assert.deepEqual([beacons.length, playback?.type, playback?.positionMs], [2, type, positionMs], ea);
-      assert.ok(playback !== undefined && visitStampOf(playback) !== undefined);
+      assert.ok(playback !== undefined && visitStampOf('ga', playback) !== undefined);
     }
     assert.equal((await send('/collect', hit({ t: 'event', ec: 'shop', ea: 'play', el: 'film' }))).length, 1);
   });
