@@ -7,7 +7,7 @@ import { fileURLToPath } from 'node:url';
 import { runSeed } from './run.ts';
 
 const MAIN = fileURLToPath(new URL('./main.ts', import.meta.url));
-const SEEDS_DEFAULT = 50_000;
+const SEEDS_DEFAULT = 20_000;
 const seeds = process.env['SIM_SEEDS'] ?? String(SEEDS_DEFAULT);
 
 function simulate(args: readonly string[]): Promise<{ code: number | null; output: string }> {
