@@ -95,7 +95,7 @@ async function kafkaAway(stage: Stage): Promise<void> {
   for (const { proxy } of cluster.nodes) proxy.refuse();
   stage.injected('brokers out of reach', cluster.nodes.length);
   const idleBefore = await sealed();
-  await stage.time(4 * SECOND_MS, 595_000);
+  await stage.time(7 * SECOND_MS, 595_000);
   const probe = await fetch(`${stage.system.ingest}/v1/beacons`, {
     method: 'POST',
     headers: { 'content-type': 'application/json' },
@@ -258,7 +258,7 @@ export const KAFKA_FAULTS: readonly Fault[] = [
     about: 'Kafka out of reach for longer than a session may be silent',
     alone: true,
     loadMs: 8_000,
-    options: { processorEnv: { PLAYHEAD_FOLD_IDLE_GAP_MS: '6000' } },
+    options: { processorEnv: { PLAYHEAD_FOLD_IDLE_GAP_MS: '9000' } },
     inject: kafkaAway,
   },
   {
@@ -276,7 +276,7 @@ export const KAFKA_FAULTS: readonly Fault[] = [
     alone: false,
     loadMs: 8_000,
     delivery: { disorder: 0.5, late: 0.15 },
-    options: { processorEnv: { PLAYHEAD_FOLD_GRACE_MS: '2500' } },
+    options: { processorEnv: { PLAYHEAD_FOLD_GRACE_MS: '4000' } },
     lateByPlan: true,
     inject: async (stage) => stage.injected('share of beacons late, %', 15),
     afterLoad: (stage, load) => sendHeld(stage, load.outcomes),

@@ -48,11 +48,14 @@ const SESSION_TIMEOUT_FULL_MS = 10_000;
 const UNTIL_TIMEOUT_MS = 60_000;
 const POLL_MS = 50;
 
-/** Long grace and short lingers: what a fault delays is still folded in its place, so figures must equal the truth. */
+/**
+ * Long grace, and a session ends by its last word only: what a fault delays is still folded in its place, so figures must equal the
+ * truth. The last word seals soon, so that rows are written all the time.
+ */
 const FOLD_ENV = {
   PLAYHEAD_FOLD_GRACE_MS: '600000',
   PLAYHEAD_FOLD_LEAVE_LINGER_MS: '1000',
-  PLAYHEAD_FOLD_ENDED_LINGER_MS: '5000',
+  PLAYHEAD_FOLD_ENDED_LINGER_MS: '600000',
   PLAYHEAD_FOLD_STEP_CAP_MS: '1500',
 };
 
