@@ -3,7 +3,7 @@
 import { systemClock, systemScheduler } from '../infra/runtime/clock.ts';
 import { loadConfig } from '../infra/runtime/config.ts';
 import { createLogAdmin, createLogWriter } from '../infra/runtime/kafka.ts';
-import { runService } from '../infra/runtime/lifecycle.ts';
+import { configOrExit, runService } from '../infra/runtime/lifecycle.ts';
 import { createLogger } from '../infra/runtime/log.ts';
 import { createMetricsRegistry, startMetricsServer } from '../infra/runtime/metrics.ts';
 import { createReadPool } from '../infra/runtime/postgres.ts';
@@ -16,13 +16,13 @@ import { loadPageScript, loadSdk } from './sdk-files.ts';
 const POOL_SIZE = 2;
 const STATEMENT_TIMEOUT_MS = 5_000;
 
-const config = loadConfig(ingestConfigSpec, process.env);
+const config = configOrExit(() => loadConfig(ingestConfigSpec, process.env));
 const logger = createLogger({ service: 'ingest', instance: config.instance, level: config.logLevel });
 
 await runService({
   name: 'ingest',
   logger,
-  stopTimeoutMs: config.stopTimeoutMs,
+  config,
   async start(fail) {
     const scheduler = systemScheduler;
     const registry = createMetricsRegistry({ service: 'ingest', version: process.env['npm_package_version'] ?? 'unknown', commit: '' });

@@ -1,7 +1,7 @@
 // The processor as a process: reads the settings, builds the adapters, starts folding and the metrics port.
 import { systemClock, systemScheduler } from '../infra/runtime/clock.ts';
 import { createLogAdmin, createLogConsumer } from '../infra/runtime/kafka.ts';
-import { runService } from '../infra/runtime/lifecycle.ts';
+import { configOrExit, runService } from '../infra/runtime/lifecycle.ts';
 import { createLogger } from '../infra/runtime/log.ts';
 import { createMetricsRegistry, startMetricsServer } from '../infra/runtime/metrics.ts';
 import { createDatabase } from '../infra/runtime/postgres.ts';
@@ -16,13 +16,13 @@ import { createProcessorMetrics } from './metrics.ts';
 import { startOutbox } from './outbox-service.ts';
 import { createWriters } from './writers.ts';
 
-const config = loadProcessorConfig(process.env);
+const config = configOrExit(() => loadProcessorConfig(process.env));
 const logger = createLogger({ service: 'processor', instance: config.instance, level: config.logLevel });
 
 await runService({
   name: 'processor',
   logger,
-  stopTimeoutMs: config.stopTimeoutMs,
+  config,
   async start(fail) {
     const { instance, partitions, group } = config;
     const registry = createMetricsRegistry({ service: 'processor', version: process.env['npm_package_version'] ?? 'unknown', commit: '' });

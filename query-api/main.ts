@@ -1,6 +1,6 @@
 // The query API as a process: reads the settings, builds the pools, starts the service and the metrics port.
 import { systemClock, systemScheduler } from '../infra/runtime/clock.ts';
-import { runService } from '../infra/runtime/lifecycle.ts';
+import { configOrExit, runService } from '../infra/runtime/lifecycle.ts';
 import { createLogger } from '../infra/runtime/log.ts';
 import { createMetricsRegistry, startMetricsServer } from '../infra/runtime/metrics.ts';
 import { createReadPool } from '../infra/runtime/postgres.ts';
@@ -9,13 +9,13 @@ import { startQueryService } from './service.ts';
 
 const ADMIN_POOL_SIZE = 2;
 
-const config = loadQueryConfig();
+const config = configOrExit(loadQueryConfig);
 const logger = createLogger({ service: 'query', instance: config.instance, level: config.logLevel });
 
 await runService({
   name: 'query',
   logger,
-  stopTimeoutMs: config.stopTimeoutMs,
+  config,
   async start() {
     const version = packageVersion();
     const registry = createMetricsRegistry({ service: 'query', version, commit: '' });

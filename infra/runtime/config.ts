@@ -18,6 +18,31 @@ export type ConfigOf<S extends ConfigSpec> = { readonly [K in keyof S]: S[K] ext
 /** Prefix of our own variables: an unknown one is an error, since it is most likely a typing mistake. */
 const PREFIX = 'PLAYHEAD_';
 
+/**
+ * Second words of our variables (`PLAYHEAD_<WORD>…`). A variable whose word the own spec does not use is another service's: it may
+ * stand in a shared environment, and a typing mistake in it is that service's to report. A test compares the list with .env.example.
+ */
+export const VARIABLE_WORDS: readonly string[] = [
+  'DEFAULT',
+  'DOMAIN',
+  'FOLD',
+  'INGEST',
+  'INSTANCE',
+  'LOCAL',
+  'LOG',
+  'PARTITIONS',
+  'PEERTUBE',
+  'PROCESSOR',
+  'QUERY',
+  'SCHEMA',
+  'SINGLE',
+  'TICK',
+  'TIMESCALE',
+  'TOPIC',
+  'TRUSTED',
+];
+const wordOf = (name: string): string => name.slice(PREFIX.length).split('_')[0] ?? '';
+
 /** Declares a variable; only there to infer its type. */
 export const setting = <T>(declared: Setting<T>): Setting<T> => declared;
 
@@ -54,6 +79,8 @@ export function loadConfig<const S extends ConfigSpec>(
   // What all services share may stand in any one's environment, used there or not.
   const settings = [...Object.values(commonSettings), ...Object.values(spec)];
   const known = new Set([...alsoKnown, ...settings.map((each) => each.env)]);
+  const ownWords = new Set(settings.map((each) => wordOf(each.env)));
+  const isForeign = (name: string): boolean => VARIABLE_WORDS.includes(wordOf(name)) && !ownWords.has(wordOf(name));
   for (const [name, declared] of Object.entries(spec)) {
     const given = env[declared.env];
     const text = given === undefined || given === '' ? declared.default : given;
@@ -69,7 +96,8 @@ export function loadConfig<const S extends ConfigSpec>(
       );
   }
   for (const name of Object.keys(env)) {
-    if (name.startsWith(PREFIX) && !known.has(name)) problems.push(`${name} is not a setting: see .env.example for the list`);
+    if (name.startsWith(PREFIX) && !known.has(name) && !isForeign(name))
+      problems.push(`${name} is not a setting: see .env.example for the list`);
   }
   if (problems.length > 0) throw new PlayheadError('ERR_CONFIG', `Wrong settings:\n  ${problems.join('\n  ')}`);
   return Object.freeze(values) as ConfigOf<S>;
