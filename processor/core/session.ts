@@ -59,7 +59,9 @@ export function foldEvent(state: State, session: Session, source: BeaconSource, 
 function toleranceFor(session: Session, source: BeaconSource, event: BeaconEvent): number {
   const toleranceMs = source.baseAt >= 0 ? ADVANCE_TOLERANCE_MS : CLOCKLESS_TOLERANCE_MS;
   if (!isVouched(event)) return toleranceMs;
-  if (session.state === 'playing' && session.anchorMs >= 0 && !fits(session, event.positionMs, toleranceMs)) session.limitHits++;
+  // Heartbeats and the end prove moving frames in every state, `playing` only where they move already.
+  const weighed = session.state === 'playing' || event.type !== 'playing';
+  if (weighed && session.anchorMs >= 0 && !fits(session, positionOf(session, event), toleranceMs)) session.limitHits++;
   return VOUCHED_TOLERANCE_MS;
 }
 
