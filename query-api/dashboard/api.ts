@@ -5,12 +5,12 @@ export type Figures = {
   plays: number;
   uniqueWatchMs: number;
   totalWatchMs: number;
-  averageWatchMs: number;
+  averageWatchMs: number | null;
   completions: number;
   startupMs: { median: number | null; p95: number | null };
   stalls: number;
   stallMs: number;
-  rebufferRatio: number;
+  rebufferRatio: number | null;
   startFailures: number;
   playbackFailures: number;
   exitsBeforeStart: number;
@@ -34,6 +34,7 @@ export type Quality = Figures & {
   errors: { code: string; fatal: boolean; count: number }[];
 };
 export type Video = { id: string; title: string; durationMs: number | null; live: boolean | null };
+export type Definition = { name: string; unit: string; meaning: string; source: string };
 export type Live = {
   viewers: number;
   videos: { video: string | null; viewers: number }[];

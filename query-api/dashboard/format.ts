@@ -14,6 +14,9 @@ const whole = new Intl.NumberFormat(locale);
 /** 1234 → "1,234", 1234567 → "1.2M". */
 export const count = (value: number): string => (Math.abs(value) < 100_000 ? whole.format(value) : compact.format(value));
 
+/** As `duration`, "-" where it is not known. */
+export const durationOrNone = (ms: number | null | undefined): string => (ms === null || ms === undefined ? '-' : duration(ms));
+
 /** Milliseconds → "850 ms", "4.2 s", "3 min 20 s", "12.5 h". */
 export function duration(ms: number): string {
   if (ms < 1_000) return `${Math.round(ms)} ms`;
@@ -37,8 +40,8 @@ export function position(ms: number): string {
 }
 
 /** Ratio → "12.3 %"; undefined → "-". */
-export const percent = (ratio: number | undefined, digits = 0): string =>
-  ratio === undefined || !Number.isFinite(ratio) ? '-' : `${(ratio * 100).toFixed(digits)} %`;
+export const percent = (ratio: number | null | undefined, digits = 0): string =>
+  ratio === null || ratio === undefined || !Number.isFinite(ratio) ? '-' : `${(ratio * 100).toFixed(digits)} %`;
 
 /** How long ago, in words. */
 export function ago(ms: number): string {

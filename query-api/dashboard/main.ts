@@ -4,6 +4,7 @@ import {
   type Answer,
   ask,
   type Bucket,
+  type Definition,
   type Engagement,
   type Figures,
   forgetKey,
@@ -17,6 +18,7 @@ import {
   type Video,
 } from './api.ts';
 import { byId, element } from './elements.ts';
+import { showDefinitions } from './panels/definitions.ts';
 import { showFreshness, showLost, showPlays, showTiles } from './panels/overview.ts';
 import { showAudience, showLive, showQuality, showSources } from './panels/rankings.ts';
 import { showRetention, showVideos, titleOf } from './panels/videos.ts';
@@ -150,6 +152,13 @@ byId('sign-in').addEventListener('submit', (event) => {
   (byId('key') as HTMLInputElement).value = '';
   keepKey(key);
   open(key);
+});
+byId('definitions').addEventListener('click', () => {
+  if (current === undefined) return;
+  ask<{ data: Definition[] }>('definitions', {}, current.key).then(
+    ({ data }) => showDefinitions(data),
+    (thrown: unknown) => showLost(thrown instanceof Error ? thrown.message : 'The definitions could not be read.'),
+  );
 });
 document.addEventListener('visibilitychange', () => {
   if (!document.hidden) void refresh();

@@ -12,9 +12,13 @@ const SECTIONS = [{ run: 0, fromMs: 0, toMs: 5_000, startedAt: SEED_START_MS, ra
 
 /** An address of a route that exists for the site asked, with what it needs. */
 function requestOf(route: Route, id: string): { path: string; method: string; body?: unknown } {
-  const path = route.path.replace('{session}', id).replace('{id}', route.path.startsWith('/v1/keys') ? 'key_revoked' : id);
+  const path = route.path
+    .replace('{type}', 'dimension')
+    .replace('{index}', '1')
+    .replace('{session}', id)
+    .replace('{id}', route.path.startsWith('/v1/keys') ? 'key_revoked' : id);
   const query = route.path === '/v1/engagement' ? `?video=${id}` : '';
-  const body = route.path === '/v1/keys' ? { kind: 'write' } : {};
+  const body = route.path === '/v1/keys' ? { kind: 'write' } : route.path.startsWith('/v1/custom-definitions') ? { name: 'plan' } : {};
   return { path: path + query, method: route.method.toUpperCase(), ...(route.body === undefined ? {} : { body }) };
 }
 

@@ -2,13 +2,13 @@
 import type { Answer, Bucket, Figures, Live } from '../api.ts';
 import { drawPlays } from '../charts.ts';
 import { byId, element } from '../elements.ts';
-import { ago, count, duration, locale, percent } from '../format.ts';
+import { ago, count, duration, durationOrNone, locale, percent } from '../format.ts';
 
 type Tile = { name: string; value: string; change?: string; tone?: 'up' | 'down' };
 
 /** Change against the period before, in words; silent where that one was empty. */
-function change(now: number, before: number, spanName: string): { change: string; tone?: 'up' | 'down' } {
-  if (before === 0) return { change: now === 0 ? '' : `none ${spanName} before` };
+function change(now: number | null, before: number | null, spanName: string): { change: string; tone?: 'up' | 'down' } {
+  if (now === null || before === null || before === 0) return { change: now ? `none ${spanName} before` : '' };
   const ratio = now / before - 1;
   if (Math.abs(ratio) < 0.005) return { change: `as ${spanName} before` };
   return { change: `${ratio > 0 ? '+' : ''}${(ratio * 100).toFixed(0)} % on ${spanName} before`, tone: ratio > 0 ? 'up' : 'down' };
@@ -19,7 +19,7 @@ export function showTiles(live: Live, now: Figures, before: Figures, spanName: s
   const tiles: Tile[] = [
     { name: 'Plays', value: count(now.plays), ...change(now.plays, before.plays, spanName) },
     { name: 'Watch time', value: duration(now.totalWatchMs), ...change(now.totalWatchMs, before.totalWatchMs, spanName) },
-    { name: 'Average per play', value: duration(now.averageWatchMs), ...change(now.averageWatchMs, before.averageWatchMs, spanName) },
+    { name: 'Average per play', value: durationOrNone(now.averageWatchMs), ...change(now.averageWatchMs, before.averageWatchMs, spanName) },
     {
       name: 'Watched to the end',
       value: percent(now.plays === 0 ? undefined : now.completions / now.plays),

@@ -2,7 +2,7 @@
 import type { Engagement, Valued, Video } from '../api.ts';
 import { drawRetention } from '../charts.ts';
 import { byId, element, empty, fact } from '../elements.ts';
-import { count, duration, percent, position } from '../format.ts';
+import { count, durationOrNone, percent, position } from '../format.ts';
 
 export const titleOf = (id: string | null, videos: ReadonlyMap<string, Video>): string =>
   id === null ? 'no video' : videos.get(id)?.title || id;
@@ -29,7 +29,7 @@ export function showVideos(
         [
           element('div', 'title', [titleOf(id, videos), element('small', '', [durationMs ? position(durationMs) : id])], { title: id }),
           element('div', 'number', [count(row.plays), element('small', '', ['plays'])]),
-          element('div', 'number', [duration(row.averageWatchMs), element('small', '', ['average'])]),
+          element('div', 'number', [row.averageWatchMs === null ? '-' : position(row.averageWatchMs), element('small', '', ['average'])]),
         ],
         { role: 'option', id: `video-${id}`, 'aria-selected': String(id === chosen) },
       );
@@ -67,7 +67,7 @@ export function showRetention(answer: Engagement, title: string): void {
   const half = data.find((range) => range.share < 0.5);
   facts.replaceChildren(
     fact('Plays', count(totals.plays)),
-    fact('Average watched', duration(totals.averageWatchMs), answer.durationMs ? `of ${position(answer.durationMs)}` : ''),
+    fact('Average watched', durationOrNone(totals.averageWatchMs), answer.durationMs ? `of ${position(answer.durationMs)}` : ''),
     fact('Half have left by', half === undefined ? 'they stay' : position(half.fromMs)),
     fact(
       'Most rewatched',
