@@ -328,6 +328,20 @@ describe('dependencies', () => {
     assert.match(manifest.dependencies['ua-parser-js'] ?? '', /^1\./);
   });
 
+  it('the lock file holds every optional package, so that a clean install works on any platform', () => {
+    const { packages } = JSON.parse(textOf('package-lock.json')) as {
+      packages: Record<string, { optionalDependencies?: Record<string, string> }>;
+    };
+    const missing = Object.entries(packages).flatMap(([place, { optionalDependencies }]) =>
+      Object.keys(optionalDependencies ?? {})
+        .filter(
+          (name) => !Object.keys(packages).some((other) => other === `node_modules/${name}` || other === `${place}/node_modules/${name}`),
+        )
+        .map((name) => `${name} of ${place}`),
+    );
+    none(missing, 'npm ci refuses a lock file without them; install from a registry that has all platforms');
+  });
+
   it('name no registry address', () => {
     none(
       lines(/resolved"?:\s*"https?:/, ['package-lock.json'], () => false),
