@@ -7,6 +7,7 @@ import { partitionOf, recordKey } from '../../schemas/topics.ts';
 import { beaconOf } from '../support/audience-fold.ts';
 import type { Intercept } from '../support/fault-proxy.ts';
 import type { Violation } from '../support/invariants.ts';
+import { INVENTED } from '../support/kill-points.ts';
 import type { Fault } from './fault.ts';
 import { countOf } from './faults-processes.ts';
 import { noteOutcomes } from './load.ts';
@@ -33,22 +34,29 @@ async function restartBrokers(stage: Stage): Promise<void> {
 
 /** The client is warm, then leaders move, again and again while sends over many partitions are under way. */
 async function moveLeaders(stage: Stage): Promise<void> {
+  for (let round = 0; round < stage.times(5, 30); round++) await moveLeadersOnce(stage);
+}
+
+async function moveLeadersOnce(stage: Stage): Promise<void> {
   const { cluster } = stage.servers;
-  for (let round = 0; round < stage.times(5, 30); round++) {
-    const before = await cluster.leaders(stage.system.topic);
-    await cluster.turnLeaders(stage.system.topic);
-    await stage.until(
-      'leaders move',
-      async () => {
-        const now = await cluster.leaders(stage.system.topic);
-        return now.some((leader, partition) => leader !== before[partition]);
-      },
-      20_000,
-    );
-    const now = await cluster.leaders(stage.system.topic);
-    stage.injected('leaders moved', now.filter((leader, partition) => leader !== before[partition]).length);
-    await stage.time(SECOND_MS, 3 * SECOND_MS);
-  }
+  const { topic } = stage.system;
+  const before = await cluster.leaders(topic);
+  const moved = async (): Promise<number> =>
+    (await cluster.leaders(topic)).filter((leader, partition) => leader !== before[partition]).length;
+  await cluster.turnLeaders(topic);
+  await stage.until('leaders move', async () => (await moved()) > 0, 20_000);
+  stage.injected('leaders moved', await moved());
+  await stage.time(SECOND_MS, 3 * SECOND_MS);
+}
+
+const INVENTED_MIN = 2;
+const CONTROL_ROUNDS_MAX = 25;
+
+/** NC1: leaders move until the control has taken beacons for appended that were not: not every move meets a send. */
+async function moveLeadersUntilLost(stage: Stage): Promise<void> {
+  const invented = (): number => stage.system.log('ingest', { lines: 100_000 }).split(INVENTED).length - 1;
+  for (let round = 0; round < CONTROL_ROUNDS_MAX && invented() < INVENTED_MIN; round++) await moveLeadersOnce(stage);
+  stage.injected('answers invented', invented());
 }
 
 /** Resets a connection instead of passing on the answer to a produce request that carries beacons, `times` times with pauses between. */
@@ -232,7 +240,7 @@ export const KAFKA_FAULTS: readonly Fault[] = [
     viewers: 120,
     options: { partitions: 12, ingestEnv: LONG_LINGER, control: 'unchecked_send' },
     mustBreak: ['I1'],
-    inject: moveLeaders,
+    inject: moveLeadersUntilLost,
   },
   {
     id: 'F8',

@@ -17,6 +17,8 @@ export type LoadResult = { plans: DeliveryPlan[]; outcomes: Outcomes };
 export type Load = {
   /** The results, once nobody arrives any more and all that was sent has an outcome. */
   end(): Promise<LoadResult>;
+  /** Gives up what has no outcome yet: it stays unknown. */
+  giveUp(): void;
   /** The driver of the patient viewers, for more of the same. */
   driver: Driver;
   /** Patient viewers so far. */
@@ -93,6 +95,7 @@ export function startLoad(system: TestSystem, options: LoadOptions): Load {
   return {
     driver: senders.patient,
     plans: patient,
+    giveUp: () => senders.patient.stop(),
     async end() {
       ended = true;
       await arriving;

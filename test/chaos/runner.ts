@@ -97,7 +97,10 @@ async function play(servers: Servers, fault: Fault, options: RunOptions, result:
     await systemScheduler.sleep(WARM_UP_MS);
     await fault.inject(stage);
     say(`injected: ${injectedText(stage.injections)}`);
+    // A control build may never get through again.
+    const cancel = fault.mustBreak === undefined ? () => {} : systemScheduler.after(CONTROL_REST_MS, () => stage.load.giveUp());
     const load = await stage.load.end();
+    cancel();
     await fault.afterLoad?.(stage, load);
     const counts = countOutcomes(load.outcomes);
     result.accepted = counts.accepted;

@@ -6,7 +6,7 @@
 //   CHAOS_SESSION_TIMEOUT_MS      a shorter session timeout of the consumer group, so that a test does not wait 10 s each time
 import { createRequire } from 'node:module';
 import type { Consumer, ConsumerConfig, Kafka, Producer, ProducerBatch, ProducerConfig, RecordMetadata } from 'kafkajs';
-import type { KillPoint } from './kill-points.ts';
+import { INVENTED, type KillPoint } from './kill-points.ts';
 
 const SENT_MS = 2;
 const HEARTBEATS_PER_SESSION = 6;
@@ -126,6 +126,8 @@ function asIfAppended(answers: RecordMetadata[], batch: ProducerBatch, messages:
   const topicName = batch.topicMessages?.[0]?.topic ?? '';
   const named = new Set(answers.map(({ partition }) => partition));
   const unnamed = new Set(messages.map(({ partition }) => partition as number).filter((partition) => !named.has(partition)));
+  const beaconsLost = messages.some(({ key, partition }) => key !== null && key !== undefined && unnamed.has(partition as number));
+  if (beaconsLost) process.stderr.write(`${INVENTED}\n`);
   const invented = [...unnamed].map((partition) => ({ topicName, partition, errorCode: 0, baseOffset: '0', logAppendTime: '1' }));
   return [...answers, ...invented];
 }

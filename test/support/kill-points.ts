@@ -14,3 +14,6 @@ export const PROCESSOR_POINTS = [
 ] as const;
 export const GATEWAY_POINTS = ['before_send', 'during_send', 'after_send'] as const;
 export type KillPoint = (typeof PROCESSOR_POINTS)[number] | (typeof GATEWAY_POINTS)[number];
+
+/** What the control NC1 says when it takes beacons for appended that no answer named. */
+export const INVENTED = 'chaos: an answer was invented';
