@@ -8,7 +8,7 @@ import { startQueryServer } from '../support/query-server.ts';
 import { EXAMPLE_SPAN, exampleSessions } from './examples.ts';
 import { median, quantile, say, table, writeSection } from './report.ts';
 
-const SESSIONS = 100_000;
+const SESSIONS = 50_000;
 const CHUNK = 2_000;
 const PARTITIONS = 4;
 const ROUNDS = 30;
