@@ -1,6 +1,6 @@
 // From a draft to the beacon that enters the log: the named, ordered list of what happens to it. Everything that may change over
 // time (place, device, source) is decided here and frozen into the record (D11); raw address and user agent end here.
-import type { Beacon, BeaconContext } from '../../schemas/beacon.ts';
+import { type Beacon, type BeaconContext, UNKNOWN_CONTEXT } from '../../schemas/beacon.ts';
 import { NO_PAGE, type Page } from './campaign.ts';
 import { browserNamed, type Client, deviceNamed, NO_CLIENT, platformNamed } from './device.ts';
 import type { Draft } from './draft.ts';
@@ -63,27 +63,7 @@ export function admit(draft: Draft, facts: RequestFacts, lookups: Lookups): Beac
 }
 
 function contextOf(given: Given): BeaconContext {
-  const context: BeaconContext = {
-    title: '',
-    durationMs: -1,
-    live: -1,
-    pageHost: '',
-    pagePath: '',
-    referrerHost: '',
-    source: '',
-    medium: '',
-    campaign: '',
-    country: '',
-    region: '',
-    browser: '',
-    platform: '',
-    device: '',
-    playerName: '',
-    playerVersion: '',
-    bot: false,
-    viewer: '',
-    meta: '',
-  };
+  const context: BeaconContext = { ...UNKNOWN_CONTEXT };
   for (const step of STEPS) step(context, given);
   return context;
 }
