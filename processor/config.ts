@@ -93,8 +93,8 @@ export const processorConfigSpec = {
 export type ProcessorConfig = ReturnType<typeof loadProcessorConfig>;
 
 /** @throws PlayheadError ERR_CONFIG naming every problem. */
-export function loadProcessorConfig(env: Readonly<Record<string, string | undefined>>, alsoKnown: readonly string[] = []) {
-  return loadConfig(processorConfigSpec, env, alsoKnown);
+export function loadProcessorConfig(env: Readonly<Record<string, string | undefined>>) {
+  return loadConfig(processorConfigSpec, env);
 }
 
 /** The part of the settings that results depend on. */

@@ -111,12 +111,7 @@ export const queryConfigSpec = {
 };
 
 /** The settings as this process was given them. @throws PlayheadError ERR_CONFIG. */
-export const loadQueryConfig = () =>
-  loadConfig(
-    queryConfigSpec,
-    process.env,
-    Object.values(commonSettings).map((shared) => shared.env),
-  );
+export const loadQueryConfig = () => loadConfig(queryConfigSpec, process.env);
 
 /** Version of the package that started this process. */
 export const packageVersion = (): string => process.env['npm_package_version'] ?? 'unknown';

@@ -6,6 +6,7 @@ import type { DatabaseConnection } from '../../infra/runtime/ports.ts';
 import type { CustomEventOutput, Output, SealedOutput } from '../../processor/core/outputs.ts';
 import { rollupRows, rollupStatements } from '../../processor/rollups.ts';
 import { emissionRows, openRows } from '../../processor/rows.ts';
+import { UNKNOWN_CONTEXT } from '../../schemas/beacon.ts';
 import type { SessionContext, SessionPart, WatchSection } from '../../schemas/session.ts';
 
 export const SEED_SITE = 'site_a';
@@ -20,28 +21,7 @@ const PARTITIONS = 4;
 /** A part and whether its session is still open. */
 export type SeedPart = { part: SessionPart; open: boolean };
 
-export const EMPTY_CONTEXT: SessionContext = {
-  title: '',
-  durationMs: VIDEO_DURATION_MS,
-  live: 0,
-  pageHost: '',
-  pagePath: '',
-  referrerHost: '',
-  source: '',
-  medium: '',
-  campaign: '',
-  country: '',
-  region: '',
-  browser: '',
-  platform: '',
-  device: '',
-  playerName: '',
-  playerVersion: '',
-  protocol: 'native',
-  bot: false,
-  viewer: '',
-  meta: '',
-};
+export const EMPTY_CONTEXT: SessionContext = { ...UNKNOWN_CONTEXT, durationMs: VIDEO_DURATION_MS, live: 0, protocol: 'native' };
 
 const pick = <T>(...values: T[]): fc.Arbitrary<T> => fc.constantFrom(...values);
 
