@@ -72,7 +72,7 @@ export const ingestConfigSpec = {
   tickIntervalMs: setting({
     env: 'PLAYHEAD_TICK_INTERVAL_MS',
     schema: rule.integer(100, 60_000),
-    default: '5000',
+    default: '2000',
     description: 'Interval of the ticks that let log time pass',
   }),
   keysRefreshMs: setting({

@@ -11,7 +11,7 @@ export type FoldSettings = {
   leaveLingerMs: number;
   /** Wait after `ended`: the viewer may play again. */
   endedLingerMs: number;
-  /** Wait for a missing sequence number. */
+  /** Wait for a missing sequence number: longer than stepCapMs, or the first record after an outage would give it up before its retry comes. */
   graceMs: number;
   /** Longest life of a session. */
   ageMaxMs: number;
@@ -51,9 +51,9 @@ export const FOLD_SETTINGS_DEFAULT: Readonly<FoldSettings> = Object.freeze({
   idleGapMs: 1_800_000,
   leaveLingerMs: 10_000,
   endedLingerMs: 300_000,
-  graceMs: 5_000,
+  graceMs: 15_000,
   ageMaxMs: 86_400_000,
-  stepCapMs: 15_000,
+  stepCapMs: 6_000,
   tombstoneMs: 21_600_000,
   liveSilenceMs: 120_000,
   sectionsMax: 1_000,

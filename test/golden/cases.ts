@@ -23,14 +23,14 @@ export const GOLDEN_CASES: Readonly<Record<string, string>> = {
     3s   heartbeat@1000#1 at:1000     |
     4s   heartbeat@1000#1 at:1000     |
     5s   heartbeat@5000#5             |
-    15s  heartbeat@3000#3 at:3000     |
-    16s  heartbeat@3001#3 at:3000     |
-    17s  reject#7                     | dead bad_event
-    18s  heartbeat@18000#6            |
-    20s  leave@20000#8                |
-    40s                               | sealed leave
-    41s  heartbeat@2000#2 at:2000     |
-    42s  heartbeat@41000#9            |
+    25s  heartbeat@3000#3 at:3000     |
+    26s  heartbeat@3001#3 at:3000     |
+    27s  reject#7                     | dead bad_event
+    28s  heartbeat@28000#6            |
+    30s  leave@30000#8                |
+    60s                               | sealed leave
+    61s  heartbeat@2000#2 at:2000     |
+    62s  heartbeat@61000#9            |
     32m                               | sealed idle ; sealed idle
   `,
   doors: `

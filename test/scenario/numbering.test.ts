@@ -21,9 +21,9 @@ describe('numbering (V4, V5, A1, A3)', () => {
     timeline(`
       0s   playing@0#0         |
       4s   heartbeat@4000#3    |
-      8s                       | open received=1 lost=0
-      11s                      | open received=2 lost=2 watched=0-4000
-      12s  heartbeat@12000#4   | open received=3 lost=2 watched=0-12000
+      18s                      | open received=1 lost=0
+      20s                      | open received=2 lost=2 watched=0-4000
+      21s  heartbeat@21000#4   | open received=3 lost=2 watched=0-21000
     `);
   });
 
@@ -31,9 +31,9 @@ describe('numbering (V4, V5, A1, A3)', () => {
     timeline(`
       0s   playing@0#0         |
       1s   heartbeat@1000#2    |
-      9s   heartbeat@9000#4    | open received=2 lost=1
-      12s                      | open received=2 lost=1
-      15s                      | open received=3 lost=2
+      18s  heartbeat@18000#4   | open received=2 lost=1
+      32s                      | open received=2 lost=1
+      36s                      | open received=3 lost=2
     `);
   });
 
@@ -41,10 +41,10 @@ describe('numbering (V4, V5, A1, A3)', () => {
     const { state } = timeline(`
       0s   playing@0#0                 |
       9s   heartbeat@9000#3            |
-      20s                              | open lost=2
-      21s  heartbeat@3000#1 at:3000    | open part=0 lost=1 watched=0-9000 ; open part=1 late=1 watched=
-      22s  heartbeat@6000#2 at:6000    | open part=0 lost=0 ; open part=1 received=2 watched=
-      23s  heartbeat@6000#2 at:6000    | open part=0 duplicates=1
+      30s                              | open lost=2
+      31s  heartbeat@3000#1 at:3000    | open part=0 lost=1 watched=0-9000 ; open part=1 late=1 watched=
+      32s  heartbeat@6000#2 at:6000    | open part=0 lost=0 ; open part=1 received=2 watched=
+      33s  heartbeat@6000#2 at:6000    | open part=0 duplicates=1
     `);
     assert.deepEqual([ledger(state).folded, ledger(state).late, ledger(state).duplicates], [2, 2, 1]);
   });
@@ -94,10 +94,10 @@ describe('numbering (V4, V5, A1, A3)', () => {
       `
       0s   playing@0#0     |
       1s   heartbeat@1#2   |
-      10s  heartbeat@2#4   |
-      20s  heartbeat@3#6   |
-      30s  heartbeat@4#1   | dead seq_forgotten
-      31s  heartbeat@5#3   | open part=1 received=1
+      20s  heartbeat@2#4   |
+      40s  heartbeat@3#6   |
+      60s  heartbeat@4#1   | dead seq_forgotten
+      61s  heartbeat@5#3   | open part=1 received=1
     `,
       { holesMax: 2 },
     );
