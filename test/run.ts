@@ -24,6 +24,13 @@ const SUITES: readonly Suite[] = [
   },
   { name: 'sim', about: 'the deterministic simulator', folders: ['sim'], servers: false, concurrency: CORES },
   {
+    name: 'determinism',
+    about: 'the same logs under every supported Node.js, fetched from npm',
+    folders: ['determinism'],
+    servers: false,
+    concurrency: 1,
+  },
+  {
     name: 'integration',
     about: 'against a real Kafka, PostgreSQL and schema registry',
     folders: ['integration', 'regression'],
