@@ -34,10 +34,18 @@ const known = (value: number): number | null => (value < 0 ? null : value);
 /** Text that a PostgreSQL column takes: no NUL. */
 export const text = (value: string): string => (value.includes('\0') ? value.replaceAll('\0', '') : value);
 
-/** JSON that a jsonb column takes: no escaped NUL; '' becomes `fallback`. */
+/** An escape of JSON text: a pair of surrogates, a code unit, or one character. Read one by one: `\\u0000` is a backslash and "u0000". */
+const JSON_ESCAPE = /\\(?:u[dD][89abAB][\da-fA-F]{2}\\u[dD][c-fC-F][\da-fA-F]{2}|u[\da-fA-F]{4}|.)/gs;
+const LONE_SURROGATE_ESCAPE = /^\\u[dD][89a-fA-F][\da-fA-F]{2}$/;
+
+/** JSON that a jsonb column takes: no escaped NUL, half pairs of surrogates as U+FFFD; '' becomes `fallback`. */
 export function json(value: string, fallback: string): string {
   if (value === '') return fallback;
-  return value.includes('\\u0000') || value.includes('\0') ? text(value).replaceAll('\\u0000', '') : value;
+  if (!value.includes('\\u')) return text(value);
+  return text(value).replace(JSON_ESCAPE, (found) => {
+    if (found === '\\u0000') return '';
+    return LONE_SURROGATE_ESCAPE.test(found) ? '\ufffd' : found;
+  });
 }
 
 function checksumBytes(high: number, low: number): Buffer {

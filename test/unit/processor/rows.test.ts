@@ -72,6 +72,19 @@ test('NUL leaves text and JSON', () => {
   assert.equal(json('', '[]'), '[]');
 });
 
+test('JSON of any text stays JSON that a jsonb column takes, whatever stands after a backslash', () => {
+  assert.equal(json(JSON.stringify({ a: '\\u0000' }), '{}'), '{"a":"\\\\u0000"}');
+  assert.equal(json('"\\ud83d\\ude00 \\ud83d \\ude00"', '{}'), '"\\ud83d\\ude00 \ufffd \ufffd"');
+  const character = fc.constantFrom('\\', 'u0000', '"', '\0', '/', 'ud800', '\ud800', '\n', 'x');
+  const anyText = fc.array(character, { maxLength: 12 }).map((parts) => parts.join(''));
+  fc.assert(
+    fc.property(anyText, (given) => {
+      assert.equal(JSON.parse(json(JSON.stringify(given), '{}')), given.replaceAll('\0', '').replace(/\p{Cs}/gu, '\ufffd'));
+    }),
+    { numRuns: 2_000 },
+  );
+});
+
 test('no number can stop a row: everything is clamped to its column (G6, H13)', () => {
   const wild = fc.oneof(fc.double(), fc.integer({ min: Number.MIN_SAFE_INTEGER, max: Number.MAX_SAFE_INTEGER }));
   fc.assert(
