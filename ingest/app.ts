@@ -15,6 +15,8 @@ export type AppDeps = {
   health: () => HealthReport;
   /** undefined = not built; its paths then answer 404. */
   sdk: SdkFiles | undefined;
+  /** Takes what is nobody's here; undefined = it is refused. */
+  forward: ((request: Request, response: Response) => void) | undefined;
   /** Methods of an ingest path by path, for 405; [] = not one of ours. */
   methodsOf: (path: string) => readonly string[];
   logger: Pick<Logger, 'error'>;
@@ -23,6 +25,8 @@ export type AppDeps = {
 };
 
 const SDK_CACHE_SECONDS = 3600;
+/** What the app answers itself when the rest is passed on. */
+const OWN_PATHS: ReadonlySet<string> = new Set(['/healthz', '/readyz', '/docs/problems', '/sdk.js', '/sdk.mjs']);
 
 /** Builds the app; it does not listen. */
 export function createApp(deps: AppDeps): Express {
@@ -31,12 +35,14 @@ export function createApp(deps: AppDeps): Express {
   app.set('trust proxy', deps.settings.trustedHops);
   app.set('query parser', 'simple');
   app.set('strict routing', true);
+  const { forward, sdk } = deps;
+  // Before any header of ours is set: a forwarded answer is the query API's own.
+  if (forward !== undefined) app.use((request, response, next) => (OWN_PATHS.has(request.path) ? next() : forward(request, response)));
   // Pages of any origin load the SDK from here.
   app.use(helmet({ crossOriginResourcePolicy: { policy: 'cross-origin' } }));
   app.get('/healthz', (_request, response) => sendHealth(response, deps.health().alive, deps.health()));
   app.get('/readyz', (_request, response) => sendHealth(response, deps.health().ready, deps.health()));
   app.get('/docs/problems', (_request, response) => void response.type('text/markdown').send(problemsPage()));
-  const { sdk } = deps;
   if (sdk !== undefined) {
     app.get('/sdk.js', (_request, response) => sendScript(response, sdk.iife));
     app.get('/sdk.mjs', (_request, response) => sendScript(response, sdk.esm));
@@ -69,7 +75,9 @@ function sendScript(response: Response, text: string): void {
 function refusalOf(deps: AppDeps, request: Request): DoorReply {
   const methods = deps.methodsOf(pathOf(request.url));
   const traceId = traceOf(deps, request);
-  if (methods.length === 0) return problemReply('not-found', { detail: 'There is nothing at this path.', traceId });
+  // The method is right where a door takes the path from some callers only.
+  if (methods.length === 0 || methods.includes(request.method))
+    return problemReply('not-found', { detail: 'There is nothing at this path.', traceId });
   const allow = [...methods, 'OPTIONS'].join(', ');
   return problemReply('method-not-allowed', { detail: `This path takes ${allow}.`, traceId, headers: { allow } });
 }

@@ -15,6 +15,13 @@ export const ingestConfigSpec = {
     default: '8080',
     description: 'Port that players are served on; 0 = any free one',
   }),
+  queryUrl: setting({
+    env: 'PLAYHEAD_INGEST_QUERY_URL',
+    schema: rule.optionalUrl(),
+    default: '',
+    description:
+      'Base URL of the query API: what the gateway does not take itself is passed on to it, so that players and dashboards share one base URL; empty = nothing is',
+  }),
   metricsHost: setting({
     env: 'PLAYHEAD_INGEST_METRICS_HOST',
     schema: rule.text(),

@@ -98,6 +98,12 @@ function targetOf(url: string): Target {
   return { path: whole.slice(prefix[0].length), query, prefixKey: decoded(prefix[1] as string) };
 }
 
+/** A request target without its prefix of a write key. */
+export function withoutKeyPrefix(url: string): string {
+  const { path, query } = targetOf(url);
+  return query === '' ? path : `${path}?${query}`;
+}
+
 /** The path that a URL asks for, without query and key prefix. */
 export const pathOf = (url: string): string => targetOf(url).path;
 

@@ -25,6 +25,7 @@ import { createNativeDoor } from './doors/native.ts';
 import { createPeertubeDoor, type PeertubeDeps } from './doors/peertube.ts';
 import type { VisitDoorDeps } from './doors/visit-door.ts';
 import { createLookups, hashId, openPlaces, openReferrers } from './enrichment.ts';
+import { createForwarder, type Forwarder } from './forward.ts';
 import { createFront } from './front.ts';
 import { type Keys, startKeys } from './keys.ts';
 import { createIngestMetrics, type IngestMetrics } from './metrics.ts';
@@ -108,7 +109,7 @@ export async function startGateway(deps: GatewayDeps): Promise<Gateway> {
     healthOf({ writerReady: deps.writer.ready(), keys, sites, visitSettings, topicChecked: topic.checked(), stopping });
   const lookups = createLookups({ places: openPlaces({ path: config.placesPath, logger }), referrers: openReferrers({ logger }), salts });
   const collector = collectorOf(deps, { keys, lookups, publisher, metrics, topicChecked: topic.checked });
-  const { server, sockets } = createIngestServer(deps, {
+  const { server, sockets, forwarder } = createIngestServer(deps, {
     doors: createDoors(
       deps,
       { collector, sites, metrics, hashId, uuid: scheduler.uuid },
@@ -144,6 +145,7 @@ export async function startGateway(deps: GatewayDeps): Promise<Gateway> {
       const cut = scheduler.after(config.deadlineMs + STOP_SLACK_MS, () => server.closeAllConnections());
       await closeServer(server);
       cut();
+      forwarder?.close();
       await publisher.drain();
       await ticks.stop();
     },
@@ -236,12 +238,14 @@ type ServerParts = {
 function createIngestServer(
   deps: GatewayDeps,
   { doors, metrics, health, informed, stopping }: ServerParts,
-): { server: Server; sockets: Sockets } {
+): { server: Server; sockets: Sockets; forwarder: Forwarder | undefined } {
   const { config, scheduler, logger } = deps;
+  const forwarder = config.queryUrl === '' ? undefined : createForwarder({ url: config.queryUrl, metrics, logger, uuid: scheduler.uuid });
   const routes = doors.flatMap((door) => door.routes);
   const app = createApp({
     health,
     sdk: deps.sdk,
+    forward: forwarder?.forward,
     methodsOf: (path) =>
       routes.filter((route) => route.path === path || (route.path instanceof RegExp && route.path.test(path))).map((route) => route.method),
     logger,
@@ -274,7 +278,7 @@ function createIngestServer(
   server.maxConnections = config.connectionsMax;
   const sockets = createSockets({ doors, prefixLimiter, metrics, logger, clock: deps.clock, scheduler, informed, settings: config });
   server.on('upgrade', sockets.upgrade);
-  return { server, sockets };
+  return { server, sockets, forwarder };
 }
 
 /** Checks the topic until it fits, then now and then: its partition count is part of the contract (D29). */

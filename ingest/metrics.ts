@@ -19,6 +19,8 @@ export type IngestMetrics = {
   batch(records: number, bytes: number): void;
   /** WebSockets open now. */
   sockets(open: number): void;
+  /** An answer of the query API that went through the gateway; status 503 if there was none. */
+  forwarded(status: number): void;
 };
 
 const DURATION_BUCKETS = [0.001, 0.0025, 0.005, 0.01, 0.02, 0.03, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10];
@@ -51,6 +53,9 @@ export function createIngestMetrics(
     'What clients of foreign protocols got wrong and the door put right or left out',
     ['protocol', 'kind'],
   );
+  const forwarded = counter('playhead_ingest_forwarded_total', 'Requests passed on to the query API by class of the answer', [
+    'status_class',
+  ]);
   const ticks = counter('playhead_ingest_ticks_total', 'Ticks by outcome, one per partition and interval', ['outcome']);
   const refreshes = counter('playhead_ingest_keys_refreshes_total', 'Reads of the write keys by outcome', ['outcome']);
   const duration = new Histogram({
@@ -107,5 +112,6 @@ export function createIngestMetrics(
     sockets(open) {
       sockets = open;
     },
+    forwarded: (status) => forwarded.inc({ status_class: `${Math.floor(status / 100)}xx` }),
   };
 }

@@ -56,6 +56,11 @@ export const PROBLEMS = {
     title: 'Overloaded',
     meaning: 'Nothing was taken. Send again after Retry-After, with the same sequence numbers.',
   },
+  unreachable: {
+    status: 503,
+    title: 'Figures cannot be reached',
+    meaning: 'The query API behind this gateway does not answer. Beacons are taken all the same. Ask again after Retry-After.',
+  },
 } as const;
 export type ProblemType = keyof typeof PROBLEMS;
 

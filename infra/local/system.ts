@@ -138,6 +138,7 @@ class System implements LocalSystem {
         PLAYHEAD_INGEST_HOST: options.host,
         PLAYHEAD_INGEST_PORT: `${ports['the gateway']}`,
         PLAYHEAD_INGEST_METRICS_PORT: `${ports['metrics of ingest']}`,
+        PLAYHEAD_INGEST_QUERY_URL: endpoints.query,
         // The audience names an address per viewer, as a proxy of ours would, so that it comes from many countries.
         ...(options.demo ? { PLAYHEAD_TRUSTED_HOPS: '1' } : {}),
       }),

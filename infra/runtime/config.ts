@@ -49,6 +49,9 @@ export const setting = <T>(declared: Setting<T>): Setting<T> => declared;
 /** Rules for the common kinds of value. All take the variable's text. */
 export const rule = {
   text: () => z.string(),
+  /** A base URL over HTTP, or nothing. */
+  optionalUrl: () =>
+    z.union([z.literal(''), z.url({ protocol: /^https?$/, error: 'expected a URL that begins with http:// or https://' })]),
   /** Integer within bounds, both inclusive. */
   integer: (min: number, max: number) => z.coerce.number<string>().int().min(min).max(max),
   number: (min: number, max: number) => z.coerce.number<string>().min(min).max(max),

@@ -31,11 +31,9 @@ export function createAnalyticsEngineDoor(deps: AnalyticsEngineDoorDeps): Door {
       {
         method: 'GET',
         path: '/',
-        handle: async ({ headers }) => {
-          // A browser that opens the address wants a page, not this.
-          const wantsPage = (headers.accept ?? '').includes('text/html');
-          return wantsPage ? answer(404, { error: 'Route not found.' }) : answer(200, { data: 'Analytics Engine is running.' });
-        },
+        // A browser that opens the address wants a page, not this.
+        select: ({ headers }) => !(headers.accept ?? '').includes('text/html'),
+        handle: async () => answer(200, { data: 'Analytics Engine is running.' }),
       },
       { method: 'POST', path: '/event', handle: (request) => store(deps, request, placeOf) },
     ],
