@@ -47,6 +47,11 @@ export const PROTOCOLS = [
 ] as const;
 export type Protocol = (typeof PROTOCOLS)[number];
 
+const ORDERED_BY_TIME: Partial<Record<Protocol, boolean>> = { mave: true };
+
+/** Whether a door's players stamp their events but do not number them, so that client times say the order. Source: protocols.md 0.2. */
+export const orderedByTime = (protocol: Protocol): boolean => ORDERED_BY_TIME[protocol] ?? false;
+
 /** Type-specific numbers and text of an event; see the docs of each field in beacon.avsc. */
 export type EventDetail = {
   fromMs: number;

@@ -1,17 +1,19 @@
 // From a beacon to its sessions: each event is a copy, a dead letter, held back, or folded into exactly one part, and the ledger says
 // which (I1).
-import type { Beacon, BeaconEvent, Reject } from '../../schemas/beacon.ts';
+import { type Beacon, type BeaconEvent, orderedByTime, type Reject } from '../../schemas/beacon.ts';
 import { visitStampOf } from '../../schemas/visits.ts';
 import type { FoldDeadReason, Step } from './emit.ts';
 import { emitCustom, emitDead, emitDeadEvent, emitDuplicates } from './emit.ts';
 import { contentHash, mix, numberedHash, pack52, textHash } from './hash.ts';
+import { holdByTime, takeHeld } from './held.ts';
 import { openPartOf, partFor } from './parts.ts';
 import { publish } from './publish.ts';
 import { comeBack, foldEvent } from './session.ts';
-import type { BeaconSource, Line, PendingEvent, Session, Stream } from './state.ts';
+import { settingOf } from './settings.ts';
+import type { BeaconSource, Line, PendingEvent, Session, State, Stream } from './state.ts';
 import { createStream } from './state.ts';
 import type { Verdict } from './stream.ts';
-import { chargeHoles, conflicts, fillHole, giveUp, hold, judge, seenLately, settle, takeReady } from './stream.ts';
+import { chargeHoles, conflicts, fillHole, giveUp, hold, isWaiting, judge, seenLately, settle, takeReady } from './stream.ts';
 import { customTime, isInstant, stampOf } from './time.ts';
 import { foldHit, visitPartFor } from './visits.ts';
 
@@ -110,14 +112,43 @@ function takeEvent(passage: Passage, event: BeaconEvent, index: number): void {
 
 function takeUnnumbered(passage: Passage, event: BeaconEvent, index: number): void {
   const { step, stream, source } = passage;
-  const place = source.baseAt >= 0 ? 0 : index + 1;
-  const at = stampOf(source, event);
-  const high = contentHash(CONTENT_SEED_HIGH, event, source.video, at, place);
-  const low = contentHash(CONTENT_SEED_LOW, event, source.video, at, place);
+  const high = unnumberedHash(CONTENT_SEED_HIGH, source, event, index);
+  const low = unnumberedHash(CONTENT_SEED_LOW, source, event, index);
   if (seenLately(step.state, stream, pack52(high, low))) return countCopy(passage, false);
   stream.lastAtActive = step.state.activeTime;
   if (event.type === 'unknown') return bury(step, stream, event, index, 'unknown_event');
-  foldInto(step, stream, { seq: -1, index, arrivedAtActive: step.state.activeTime, contentHash: low, event, source }, 'main', high, low);
+  const arrival = { seq: -1, index, arrivedAtActive: step.state.activeTime, contentHash: low, event, source };
+  if (waitsForOlder(step.state, stream, source)) holdForOlder(step, stream, arrival);
+  else foldInto(step, stream, arrival, 'main', high, low);
+}
+
+/** Half of an unnumbered event's identity; without a client clock receipt and place in the request are part of it. */
+const unnumberedHash = (seed: number, source: BeaconSource, event: BeaconEvent, index: number): number =>
+  contentHash(seed, event, source.video, stampOf(source, event), source.baseAt >= 0 ? 0 : index + 1);
+
+const waitsForOlder = (state: State, stream: Stream, { protocol, baseAt }: BeaconSource): boolean =>
+  baseAt >= 0 && orderedByTime(protocol) && settingOf(state, 'graceMs', stream.site, protocol) > 0;
+
+function holdForOlder(step: Step, stream: Stream, arrival: PendingEvent): void {
+  const { state } = step;
+  holdByTime(stream, arrival);
+  state.ledger.waiting++;
+  if (stream.held.length <= state.settings.pendingEventsMax) return;
+  state.limits.pendingEventsMax++;
+  const session = stream.sessions[0];
+  if (session !== undefined) session.limitHits++;
+  foldHeld(step, stream, stream.held.splice(0, 1));
+}
+
+/** Folds, in order, the events that have waited for older ones since `atActive` or before, and those older than one of them. */
+export const foldWaited = (step: Step, stream: Stream, atActive: number): void => foldHeld(step, stream, takeHeld(stream, atActive));
+
+function foldHeld(step: Step, stream: Stream, held: readonly PendingEvent[]): void {
+  for (const arrival of held) {
+    step.state.ledger.waiting--;
+    const { source, event, index, contentHash: low } = arrival;
+    foldInto(step, stream, arrival, 'main', unnumberedHash(CONTENT_SEED_HIGH, source, event as BeaconEvent, index), low);
+  }
 }
 
 /** A numbered event or, event null, the settled number of a reject. */
@@ -254,7 +285,7 @@ function countCopy(passage: Passage, conflict: boolean): void {
     session.duplicates++;
     session.conflicts += conflictCount;
     publish(step.state, session);
-  } else if (stream.videos.length === 0 && stream.pending.length > 0) {
+  } else if (stream.videos.length === 0 && isWaiting(stream)) {
     stream.heldDuplicates++;
     stream.heldConflicts += conflictCount;
   } else {

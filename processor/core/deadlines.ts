@@ -1,14 +1,15 @@
 // What the passing of log-active time does to streams: gaps are given up, parts are sealed, tombstones expire. Also sealing early, at a
 // limit or on order. Everything here happens in an order given by explicit keys, never by a map's.
 import type { SealReason } from '../../schemas/session.ts';
-import { foldPastGap } from './beacon.ts';
+import { foldPastGap, foldWaited } from './beacon.ts';
 import type { Step } from './emit.ts';
 import { emitDuplicates, emitSealed } from './emit.ts';
+import { heldDeadline } from './held.ts';
 import { sweepQueue } from './publish.ts';
 import { deadlineReason, sessionDeadline } from './seal.ts';
 import { settingOf } from './settings.ts';
 import type { PendingEvent, Session, State, Stream } from './state.ts';
-import { graceDeadline } from './stream.ts';
+import { graceDeadline, isWaiting } from './stream.ts';
 import { createWheel, takeDue, watch } from './wheel.ts';
 
 /** At a limit one in this many is let go at once, so that finding them costs little each. */
@@ -16,21 +17,39 @@ const EVICTION_SHARE = 8;
 
 /** The next thing that happens to the stream by time alone, as log-active time. */
 export function streamDeadline(state: State, stream: Stream): number {
-  let deadline = gapDeadline(state, stream);
+  let deadline = waitDeadline(state, stream);
   for (const session of stream.sessions) deadline = Math.min(deadline, sealDeadline(state, session));
   return stream.dormant ? stream.lastAtActive + state.settings.tombstoneMs : deadline;
 }
 
-/** When a part is due. Events held back behind a gap are signs of life: until the gap is given up nothing of the stream is sealed (V5). */
+/** When a part is due. Events that wait for others are signs of life: until they are folded nothing of the stream is sealed (V5). */
 function sealDeadline(state: State, session: Session): number {
   const deadline = sessionDeadline(state, session);
-  return session.stream.pending.length === 0 ? deadline : Math.max(deadline, gapDeadline(state, session.stream));
+  return isWaiting(session.stream) ? Math.max(deadline, waitDeadline(state, session.stream)) : deadline;
 }
+
+/** When the wait for others is over: for a missing number, or for what is older. */
+const waitDeadline = (state: State, stream: Stream): number => Math.min(gapDeadline(state, stream), orderDeadline(state, stream));
 
 function gapDeadline(state: State, stream: Stream): number {
   const first = stream.pending[0];
-  if (first === undefined) return Number.POSITIVE_INFINITY;
-  return graceDeadline(stream, settingOf(state, 'graceMs', stream.site, first.source.protocol));
+  return first === undefined ? Number.POSITIVE_INFINITY : graceDeadline(stream, graceFor(state, stream, first));
+}
+
+function orderDeadline(state: State, stream: Stream): number {
+  const first = stream.held[0];
+  return first === undefined ? Number.POSITIVE_INFINITY : heldDeadline(stream, graceFor(state, stream, first));
+}
+
+const graceFor = (state: State, stream: Stream, { source }: PendingEvent): number =>
+  settingOf(state, 'graceMs', stream.site, source.protocol);
+
+/** Folds on after a wait that is over: what waited for older events, else past the gap. */
+function foldAfterWait(step: Step, stream: Stream): void {
+  const { state } = step;
+  const first = stream.held[0];
+  if (first === undefined || orderDeadline(state, stream) > gapDeadline(state, stream)) return foldPastGap(step, stream);
+  foldWaited(step, stream, state.activeTime - graceFor(state, stream, first));
 }
 
 /** Fires all that is due, ordered by (deadline, site, session, video, part). */
@@ -45,7 +64,7 @@ export function fireDue(step: Step): void {
 
 /** Brings a stream's bookkeeping up to date after anything has happened to it. */
 export function settleStream(state: State, stream: Stream): void {
-  const dormant = stream.sessions.length === 0 && stream.pending.length === 0;
+  const dormant = stream.sessions.length === 0 && !isWaiting(stream);
   if (dormant !== stream.dormant) {
     stream.dormant = dormant;
     state.tombstones += dormant ? 1 : -1;
@@ -58,7 +77,7 @@ function fireStream(step: Step, stream: Stream): void {
   while (streamDeadline(state, stream) <= state.activeTime) {
     if (stream.dormant) return forget(step, stream);
     const session = earliestDue(state, stream);
-    if (session === undefined) foldPastGap(step, stream);
+    if (session === undefined) foldAfterWait(step, stream);
     else emitSealed(step, session, deadlineReason(state, session));
     sweepQueue(state);
     settleStream(state, stream);
@@ -66,10 +85,10 @@ function fireStream(step: Step, stream: Stream): void {
   settleStream(state, stream);
 }
 
-/** The part that is due first; undefined = the gap comes first. */
+/** The part that is due first; undefined = the end of a wait comes first. */
 function earliestDue(state: State, stream: Stream): Session | undefined {
   let earliest: Session | undefined;
-  let deadline = gapDeadline(state, stream);
+  let deadline = waitDeadline(state, stream);
   for (const session of stream.sessions) {
     const at = sealDeadline(state, session);
     if (at < deadline || (at === deadline && earliest !== undefined && compareSessions(session, earliest) < 0)) {
@@ -127,6 +146,7 @@ export function closeAll(step: Step, site: string, protocol: string): void {
     .sort(compareStreams);
   for (const stream of streams) {
     while (stream.pending.length > 0 && isOf(stream.pending[0] as PendingEvent, protocol)) foldPastGap(step, stream);
+    if (stream.held.length > 0 && isOf(stream.held[0] as PendingEvent, protocol)) foldWaited(step, stream, state.activeTime);
     settleStream(state, stream);
   }
   const sessions = streams

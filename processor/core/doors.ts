@@ -4,6 +4,8 @@ import type { ControlledSetting } from './settings.ts';
 
 /** Where a door's sessions close otherwise than ours (protocols.md 0.2); control records change it like any setting. */
 const DOOR_SETTINGS: Partial<Record<Protocol, Partial<Record<ControlledSetting, number>>>> = {
+  // Every event waits this long for older ones, not only what comes after a gap: figures must not come much later than they happen.
+  mave: { graceMs: 5_000 },
   mave_socket: { leaveLingerMs: 60_000 },
   // A viewer that has reached the end is the same viewer until its idle gap (section 5).
   peertube: { idleGapMs: 3_600_000, endedLingerMs: 3_600_000 },

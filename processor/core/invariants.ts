@@ -4,12 +4,14 @@ import type { SessionPart } from '../../schemas/session.ts';
 import { boundOf } from './context.ts';
 import { streamDeadline } from './deadlines.ts';
 import { rateUntoldMilli, silentCreditMs } from './doors.ts';
+import { stampOfHeld } from './held.ts';
 import type { Output } from './outputs.ts';
 import type { PartitionState } from './partition.ts';
 import { ADVANCE_TOLERANCE_DIVISOR, CLOCKLESS_TOLERANCE_MS } from './proof.ts';
 import { provisionalOf } from './seal.ts';
 import { SECTION_WIDTH, totalMs, unionOf } from './sections.ts';
 import type { Session, State, Stream } from './state.ts';
+import { isWaiting } from './stream.ts';
 import { isInstant } from './time.ts';
 
 function check(holds: boolean, number: string, detail: () => string): void {
@@ -80,7 +82,7 @@ export function assertPartition(state: PartitionState): void {
   let tombstones = 0;
   for (const stream of state.streams.values()) {
     assertStream(state, stream);
-    waiting += stream.pending.filter(({ event }) => event !== null).length;
+    waiting += stream.pending.filter(({ event }) => event !== null).length + stream.held.length;
     open += stream.sessions.length;
     if (stream.dormant) tombstones++;
   }
@@ -94,9 +96,14 @@ export function assertPartition(state: PartitionState): void {
 }
 
 function assertStream(state: State, stream: Stream): void {
-  const { key, nextSeq, pending, holes, sessions } = stream;
+  const { key, nextSeq, pending, held, holes, sessions } = stream;
   check(state.streams.get(key) === stream, 'C2', () => `${key} is not where it belongs`);
-  check(pending.length <= state.settings.pendingEventsMax, 'V13', () => `${key} holds back ${pending.length}`);
+  const heldMost = Math.max(pending.length, held.length);
+  check(heldMost <= state.settings.pendingEventsMax, 'V13', () => `${key} holds back ${heldMost}`);
+  held.forEach((each, i) => {
+    const inOrder = stampOfHeld(each) >= stampOfHeld(held[i - 1] ?? each);
+    check(inOrder && each.seq < 0, 'V5', () => `${key} holds event ${i} back out of order`);
+  });
   check(holes.length <= state.settings.holesMax, 'V13', () => `${key} has ${holes.length} holes`);
   pending.forEach(({ seq }, i) => {
     check(seq > (pending[i - 1]?.seq ?? nextSeq), 'V5', () => `${key} holds back ${seq} out of order`);
@@ -104,7 +111,7 @@ function assertStream(state: State, stream: Stream): void {
   holes.forEach(({ from, to }, i) => {
     check(from < to && to <= nextSeq && from >= (holes[i - 1]?.to ?? 0), 'V5', () => `${key} has hole [${from}, ${to})`);
   });
-  check(stream.dormant === (sessions.length === 0 && pending.length === 0), 'V8', () => `${key} is wrong about its tombstone`);
+  check(stream.dormant === (sessions.length === 0 && !isWaiting(stream)), 'V8', () => `${key} is wrong about its tombstone`);
   const deadline = streamDeadline(state, stream);
   check(stream.timerAt !== -1 && stream.timerAt <= deadline, 'V9', () => `${key} is due at ${deadline}, looked at by ${stream.timerAt}`);
   for (const session of sessions) {

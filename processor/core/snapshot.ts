@@ -3,6 +3,7 @@
 import type { BeaconContext, BeaconEvent, EventDetail, EventType, Protocol } from '../../schemas/beacon.ts';
 import { UNKNOWN_CONTEXT, UNKNOWN_DETAIL } from '../../schemas/beacon.ts';
 import { compareSessions, compareStreams, compareText, settleStream } from './deadlines.ts';
+import { holdByTime } from './held.ts';
 import type { Ledger } from './outputs.ts';
 import type { PartitionState } from './partition.ts';
 import { addTo } from './parts.ts';
@@ -21,7 +22,10 @@ export const SNAPSHOT_VERSION = 1;
 export type SessionSnapshot = Omit<Session, 'video' | 'stream' | 'changed' | 'sealed'> & { video: number };
 
 /** What a snapshot leaves out of a stream: its key and the hash of it, and what only speeds things up. */
-export type StreamSnapshot = Omit<Stream, 'key' | 'idHigh' | 'idLow' | 'sessions' | 'dormant' | 'timerAt' | 'videos' | 'visits'> & {
+export type StreamSnapshot = Omit<
+  Stream,
+  'key' | 'idHigh' | 'idLow' | 'sessions' | 'dormant' | 'timerAt' | 'videos' | 'visits' | 'held'
+> & {
   videos: Omit<VideoRecord, 'visitId'>[];
   sessions: SessionSnapshot[];
 };
@@ -113,7 +117,7 @@ const snapshotStream = (stream: Stream): StreamSnapshot => ({
   holes: stream.holes.map(({ from, to, video, part }) => ({ from, to, video, part })),
   seqHashes: [...stream.seqHashes],
   recentEvents: [...stream.recentEvents],
-  pending: stream.pending.map(copyPending),
+  pending: [...stream.held, ...stream.pending].map(copyPending),
   videos: stream.videos.map(copyVideo),
   sessions: [...stream.sessions].sort(compareSessions).map(snapshotSession),
 });
@@ -243,7 +247,8 @@ function restoreStream(state: State, data: StreamSnapshot, known: VisitsSnapshot
   stream.holes = data.holes.map((hole) => ({ ...hole }));
   stream.seqHashes = [...data.seqHashes];
   stream.recentEvents = [...data.recentEvents];
-  stream.pending = data.pending.map(copyPending);
+  stream.pending = data.pending.filter(({ seq }) => seq >= 0).map(copyPending);
+  for (const held of data.pending) if (held.seq < 0) holdByTime(stream, copyPending(held));
   stream.videos = data.videos.map((video, i) => ({ ...copyVideo(video), visitId: known?.videoVisits[i] ?? -1 }));
   if (known !== undefined) stream.visits = known.visits.map(copyVisit);
   for (const session of data.sessions) restoreSession(state, stream, session);

@@ -21,7 +21,7 @@ export type BeaconSource = {
   context: BeaconContext | null;
 };
 
-/** An event that waits for a missing number; event null = its number is settled already (a reject). */
+/** An event that waits: for a missing number (event null = its number is settled already: a reject), or, seq -1, for older ones. */
 export type PendingEvent = {
   seq: number;
   /** Place in its request. */
@@ -92,6 +92,8 @@ export type Stream = {
   recentAt: number;
   /** Ordered by seq. */
   pending: PendingEvent[];
+  /** Unnumbered events that wait for older ones, ordered by client time (held.ts). */
+  held: PendingEvent[];
   videos: VideoRecord[];
   /** Visits remembered, by start; the last one is the current one. Empty but where hits are stamped. */
   visits: readonly Visit[];
@@ -250,6 +252,8 @@ const ID_SEED_LOW = 0x9747b28c;
 
 /** Shared by all streams without visits. */
 const NO_VISITS: readonly Visit[] = Object.freeze([]);
+/** Shared by all streams that hold nothing; whoever holds an event makes another. */
+const NONE_HELD = Object.freeze([]) as readonly PendingEvent[] as PendingEvent[];
 
 /** A stream that has seen nothing yet. */
 export function createStream(key: string, site: string, session: string, activeTime: number): Stream {
@@ -267,6 +271,7 @@ export function createStream(key: string, site: string, session: string, activeT
     recentEvents: [],
     recentAt: 0,
     pending: [],
+    held: NONE_HELD,
     videos: [],
     visits: NO_VISITS,
     currentVideo: '',

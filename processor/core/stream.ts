@@ -74,6 +74,9 @@ export function graceDeadline(stream: Stream, graceMs: number): number {
   return earliest + graceMs;
 }
 
+/** True if any event of the stream waits for others. */
+export const isWaiting = ({ pending, held }: Stream): boolean => pending.length > 0 || held.length > 0;
+
 /** Gives up the numbers missing before the first pending event. Only called while something is pending. */
 export function giveUp(state: State, stream: Stream): void {
   const first = (stream.pending[0] as PendingEvent).seq;

@@ -1,6 +1,6 @@
 // The event timeline of a session id, from its raw beacons: each event once, in the order in which it was folded, with the
 // copies that came and whether it came late. The raw log is the only place where single events are kept.
-import type { Beacon, BeaconEvent, EventDetail, Protocol } from '../../schemas/beacon.ts';
+import { type Beacon, type BeaconEvent, type EventDetail, orderedByTime, type Protocol } from '../../schemas/beacon.ts';
 import { visitStampOf } from '../../schemas/visits.ts';
 
 /** A beacon of the log, with the place and time of its record. */
@@ -20,12 +20,22 @@ export type TimelineEvent = {
 };
 
 /** How long the fold waits for a missing number before it goes on (design.md section 4), ms. */
-export const GRACE_MS = 5_000;
+const GRACE_MS = 15_000;
+/** How long an event that is stamped but not numbered waits for older ones, ms. Source: processor/core/SPEC.md. */
+const HELD_MS = 5_000;
 /** Client clocks further off than this are not believed. Source: protocols.md section 0. */
 const AHEAD_MS_MAX = 600_000;
 const BEHIND_MS_MAX = 86_400_000;
 
-type Seen = { event: TimelineEvent; arrival: number; appendAtMs: number; clientAtMs: number; trustedAtMs: number };
+type Seen = {
+  event: TimelineEvent;
+  arrival: number;
+  appendAtMs: number;
+  clientAtMs: number;
+  trustedAtMs: number;
+  /** Client time that says the order; -1 = arrival does. */
+  orderAtMs: number;
+};
 
 /**
  * Builds the timeline. `sealedAt(video, atOffset)` says whether the session of a video had been sealed before the record at this
@@ -57,17 +67,35 @@ export function timelineOf(
         appendAtMs,
         clientAtMs: clientTime(beacon, event),
         trustedAtMs: trustedTime(beacon, event),
+        orderAtMs: event.seq < 0 && beacon.baseAt >= 0 && orderedByTime(beacon.protocol) ? clientTime(beacon, event) : -1,
       });
     }
   }
-  return inFoldedOrder([...seen.values()]);
+  const all = [...seen.values()];
+  placeStragglers(all);
+  return inFoldedOrder(all);
 }
 
-/** Numbered events by number, the late ones after them as they came; the others as they came. Times hang on the first event. */
+/** What came more than grace after something newer was folded after it. Expects the order of arrival. */
+function placeStragglers(all: readonly Seen[]): void {
+  let foldedAtMs = -1;
+  let settled = 0;
+  for (const each of all) {
+    for (let next = all[settled]; next !== undefined && next.appendAtMs + HELD_MS < each.appendAtMs; next = all[++settled])
+      foldedAtMs = Math.max(foldedAtMs, next.orderAtMs);
+    if (each.orderAtMs >= 0) each.orderAtMs = Math.max(each.orderAtMs, foldedAtMs);
+  }
+}
+
+/**
+ * Numbered events by number, stamped ones (see `orderedByTime`) by client time, the late ones after them as they came; the others as they
+ * came. Times hang on the first event.
+ */
 function inFoldedOrder(all: Seen[]): TimelineEvent[] {
   const ordered = all.sort((a, b) => {
     if (a.event.late !== b.event.late) return a.event.late ? 1 : -1;
     if (!a.event.late && a.event.seq !== null && b.event.seq !== null) return a.event.seq - b.event.seq;
+    if (!a.event.late && a.orderAtMs >= 0 && b.orderAtMs >= 0 && a.orderAtMs !== b.orderAtMs) return a.orderAtMs - b.orderAtMs;
     return a.arrival - b.arrival;
   });
   const first = ordered[0];

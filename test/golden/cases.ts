@@ -43,6 +43,17 @@ export const GOLDEN_CASES: Readonly<Record<string, string>> = {
     35s  heartbeat@64000#- session=tube protocol=peertube clock=none |
     40s  close_all                    | sealed closed session=mave ; sealed closed session=tube
   `,
+  overtaken: `
+    1s    playing@0#- at:0 session=mave protocol=mave      |
+    6s    playing@9000#- at:5500 session=mave protocol=mave |
+    6.2s  pause@5000#- at:5000 session=mave protocol=mave  |
+    9s    pause@12500#- at:9000 session=mave protocol=mave |
+    9.1s  pause@12500#- at:9000 session=mave protocol=mave |
+    20s   custom@12500#- at:14000 name:like text:{"stars":5} session=mave protocol=mave |
+    21s   playing@12500#- at:13000 session=mave protocol=mave |
+    22s   close_all                                        | custom like ; sealed closed
+    23s   playing@12500#- at:13000 session=mave protocol=mave | duplicate 1
+  `,
   failures: `
     0s   attempt@0 session=a                       |
     2s   error code:drm flag:1 session=a           |

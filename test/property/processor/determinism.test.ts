@@ -42,6 +42,13 @@ const partsOf = (outputs: readonly Output[]): SessionPart[] => outputs.flatMap((
 const sortParts = (parts: readonly SessionPart[]): string[] => parts.map((part) => JSON.stringify(part)).sort();
 const textOf = (state: PartitionState): string => stateHashInput(state).join('\n');
 
+/** The beacon at another door, each of its events moved by less than a second so that no two have one time. */
+const stampedAs = (protocol: 'mave', beacon: Arrival['beacon'], moveMs: () => number): Arrival['beacon'] => ({
+  ...beacon,
+  protocol,
+  events: (beacon.events ?? []).map((event) => ({ ...event, at: (event.at ?? 0) * 1 + moveMs() })),
+});
+
 /** Two client sessions, one of them with two videos. */
 const crowd = fc.tuple(arrivalsOf('alice'), arrivalsOf('bob'), arrivalsOf('carol', 'other')).map((all) => all.flat());
 
@@ -51,6 +58,28 @@ describe('determinism', () => {
       fc.tuple(
         fc.constant(arrivals),
         fc.array(fc.integer({ min: 0, max: 4_500 }), { minLength: arrivals.length, maxLength: arrivals.length }),
+      ),
+    );
+    fc.assert(
+      fc.property(shuffled, ([arrivals, delays]) => {
+        const late = arrivals.map((arrival, i) => ({ ...arrival, atMs: arrival.atMs + (delays[i] as number) }));
+        const straight = partsOf(fold(logFrom(arrivals), createPartition(PATIENT)).outputs);
+        const moved = partsOf(fold(logFrom(late), createPartition(PATIENT)).outputs);
+        assert.deepEqual(sortParts(moved), sortParts(straight));
+      }),
+      { numRuns: RUNS, endOnFailure: true },
+    );
+  });
+
+  it('any arrival order within grace seals the same sessions where events have only client times (V5)', () => {
+    let next = 0;
+    const stamped = fc
+      .tuple(arrivalsOf('alice', 'intro', false), arrivalsOf('bob', 'intro', false), arrivalsOf('bob', 'other', false))
+      .map((all) => all.flat().map(({ atMs, beacon }): Arrival => ({ atMs, beacon: stampedAs('mave', beacon, () => next++ % 1_000) })));
+    const shuffled = stamped.chain((arrivals) =>
+      fc.tuple(
+        fc.constant(arrivals),
+        fc.array(fc.integer({ min: 0, max: 3_500 }), { minLength: arrivals.length, maxLength: arrivals.length }),
       ),
     );
     fc.assert(

@@ -44,6 +44,14 @@ function busyState() {
       baseAt: -1,
       events: [{ type: 'playing', positionMs: 5 }, { type: 'leave' }],
     }),
+    log.beacon(13_300, {
+      session: 'carol',
+      protocol: 'mave',
+      events: [
+        { type: 'pause', at: 13_300, positionMs: 4_000 },
+        { type: 'playing', at: 9_300, positionMs: 0 },
+      ],
+    }),
   ];
   for (const record of records) step(state, record);
   return state;

@@ -21,7 +21,8 @@ describe('wheel (C2)', () => {
         for (const each of commands) {
           if (each.kind === 'set') {
             const entry = live.get(each.name) ?? { name: each.name, deadline: 0, timerAt: -1 };
-            entry.deadline = now + each.inMs;
+            // Log-active time begins at 0; -1 is the wheel's word for nothing.
+            entry.deadline = Math.max(0, now + each.inMs);
             live.set(each.name, entry);
             watch(wheel, entry, entry.deadline);
             continue;

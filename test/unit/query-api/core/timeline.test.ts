@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import { type LoggedBeacon, timelineOf } from '../../../../query-api/core/timeline.ts';
-import type { Beacon, BeaconEvent, EventType } from '../../../../schemas/beacon.ts';
+import type { Beacon, BeaconEvent, EventType, Protocol } from '../../../../schemas/beacon.ts';
 import { UNKNOWN_DETAIL } from '../../../../schemas/beacon.ts';
 
 const AT = 1_764_000_000_000;
@@ -15,13 +15,13 @@ const event = (seq: number, type: EventType = 'heartbeat', change: Partial<Beaco
 });
 const logged = (
   events: BeaconEvent[],
-  place: { at: number; offset: number; video?: string; sentAt?: number; baseAt?: number },
+  place: { at: number; offset: number; video?: string; sentAt?: number; baseAt?: number; protocol?: Protocol },
 ): LoggedBeacon => ({
   beacon: {
     site: 's',
     session: 'x',
     video: place.video ?? '',
-    protocol: 'native',
+    protocol: place.protocol ?? 'native',
     receivedAt: AT + place.at,
     sentAt: place.sentAt ?? -1,
     baseAt: place.baseAt ?? AT,
@@ -52,6 +52,22 @@ describe('timeline', () => {
     );
   });
 
+  it('goes by client time where events are stamped but not numbered; what overtook nobody within grace stays where it came', () => {
+    const sent = (at: number, arrivesAt: number, type: EventType) =>
+      logged([event(-1, type, { at })], { at: arrivesAt, offset: arrivesAt, protocol: 'mave' });
+    const typesOf = (...beacons: LoggedBeacon[]) => timelineOf(beacons, never).map(({ type, atMs }) => `${type}@${atMs - AT}`);
+    assert.deepEqual(typesOf(sent(10_000, 10_100, 'pause'), sent(0, 10_400, 'playing'), sent(20_000, 20_100, 'playing')), [
+      'playing@0',
+      'pause@10000',
+      'playing@20000',
+    ]);
+    assert.deepEqual(typesOf(sent(10_000, 10_100, 'pause'), sent(16_000, 16_100, 'playing'), sent(0, 16_200, 'custom')), [
+      'pause@10000',
+      'custom@0',
+      'playing@16000',
+    ]);
+  });
+
   it('keeps arrival order where nothing is numbered, same content once', () => {
     const plain = (at: number, type: EventType): BeaconEvent => event(-1, type, { at });
     const events = timelineOf(
@@ -68,7 +84,7 @@ describe('timeline', () => {
   });
 
   it('calls late what came after its place was given up or its session sealed, and puts it last', () => {
-    const given = timelineOf([logged([event(0), event(2)], { at: 0, offset: 1 }), logged([event(1)], { at: 5_001, offset: 2 })], never);
+    const given = timelineOf([logged([event(0), event(2)], { at: 0, offset: 1 }), logged([event(1)], { at: 15_001, offset: 2 })], never);
     assert.deepEqual(
       given.map(({ seq, late }) => [seq, late]),
       [
