@@ -13,7 +13,7 @@ export type OutboxDeps = {
   /** How long after close() it goes on trying. */
   closeTimeoutMs: number;
   /** Told for each draft that is lost. */
-  onLost: (why: 'queue' | 'too_large' | 'closed') => void;
+  onLost: (why: 'queue' | 'too_large' | 'closed' | 'fault') => void;
 };
 
 export type Outbox = {
@@ -29,7 +29,13 @@ export function createOutbox(deps: OutboxDeps): Outbox {
   const pause = (ms: number): Promise<void> => new Promise((resolve) => void deps.scheduler.after(ms, resolve));
   const run = async (): Promise<void> => {
     for (let next = waiting[0]; next !== undefined; next = waiting[0]) {
-      const outcome = await deps.collect(next);
+      const outcome = await deps.collect(next).catch(() => undefined);
+      if (outcome === undefined) {
+        // A fault of ours would be the same the next time, and hold up everything behind it.
+        waiting.shift();
+        deps.onLost('fault');
+        continue;
+      }
       if (outcome.kind === 'accepted' || outcome.kind === 'too_large') {
         waiting.shift();
         if (outcome.kind === 'too_large') deps.onLost('too_large');

@@ -113,7 +113,7 @@ function joinRequestOf(request: DoorRequest): DoorRequest {
   return { ...request, query };
 }
 
-function lose({ metrics }: Shared, why: 'queue' | 'too_large' | 'closed'): void {
+function lose({ metrics }: Shared, why: 'queue' | 'too_large' | 'closed' | 'fault'): void {
   if (why === 'queue') metrics.limitHit('socket_queue');
   metrics.beacons('dropped', `socket_${why}`, 1);
 }

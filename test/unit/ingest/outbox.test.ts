@@ -78,6 +78,17 @@ describe('outbox', () => {
     assert.deepEqual([seen, lost], [[1, 2], ['too_large']]);
   });
 
+  it('one over which the gateway itself stumbles is lost and told, once, and the next one goes on', async () => {
+    const { outbox, seen, lost } = start((at) => {
+      if (at === 1) throw new Error('cannot be encoded');
+      return ACCEPTED;
+    });
+    outbox.push(outgoing(1));
+    outbox.push(outgoing(2));
+    await outbox.close();
+    assert.deepEqual([seen, lost], [[1, 2], ['fault']]);
+  });
+
   it('after close it goes on for a while, then gives up', async () => {
     const { outbox, lost, pass, timers } = start(() => AWAY);
     outbox.push(outgoing(1));
