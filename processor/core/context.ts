@@ -21,7 +21,13 @@ const TEXT_FIELDS = [
 ] as const;
 
 /** Where a visit came from: said by the hit that opens it, all of it or nothing. */
-const TRAFFIC_FIELDS: ReadonlySet<string> = new Set(['source', 'medium', 'campaign', 'referrerHost']);
+const TRAFFIC_FIELDS = ['source', 'medium', 'campaign', 'referrerHost'] as const;
+const isTraffic = (field: string): boolean => (TRAFFIC_FIELDS as readonly string[]).includes(field);
+
+/** What is played during a visit came from where the visit came from. */
+export function inheritTraffic(context: SessionContext, visit: SessionContext): void {
+  for (const field of TRAFFIC_FIELDS) context[field] = visit[field];
+}
 
 /** Applies a beacon's context: what it knows replaces what was there; metadata is merged by key. False = a metadata key found no room. */
 export function refine(context: SessionContext, beacon: BeaconContext, metaKeysMax: number): boolean {
@@ -38,7 +44,7 @@ export function refine(context: SessionContext, beacon: BeaconContext, metaKeysM
 /** Applies a context to a visit: what was known first stays, so that it tells how the visit began; metadata is merged by key. */
 export function refineFirst(context: SessionContext, beacon: BeaconContext, options: { metaKeysMax: number; opens: boolean }): boolean {
   for (const field of TEXT_FIELDS) {
-    if (context[field] === '' && (options.opens || !TRAFFIC_FIELDS.has(field))) context[field] = beacon[field];
+    if (context[field] === '' && (options.opens || !isTraffic(field))) context[field] = beacon[field];
   }
   if (beacon.bot) context.bot = true;
   if (beacon.meta === '' || beacon.meta === context.meta) return true;

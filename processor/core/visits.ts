@@ -3,10 +3,10 @@
 // record: the date, the source and what the client orders are stamped by the gateway, times are event times.
 import type { BeaconEvent } from '../../schemas/beacon.ts';
 import type { VisitStamp } from '../../schemas/visits.ts';
-import { refineFirst } from './context.ts';
+import { inheritTraffic, refineFirst } from './context.ts';
 import type { FoldDeadReason, Step } from './emit.ts';
 import { emitSealed } from './emit.ts';
-import { partAt } from './parts.ts';
+import { openPartOf, partAt } from './parts.ts';
 import { publish } from './publish.ts';
 import { hitLimit } from './session.ts';
 import { settingOf } from './settings.ts';
@@ -29,7 +29,12 @@ export function visitPartFor(step: Step, stream: Stream, hit: Hit): Session | Fo
   const session = partAt(step, stream, place, source, event, arrivedAtActive);
   if (at > visit.lastAt) visit.lastAt = at;
   if (at < visit.startedAt) visit.startedAt = at;
-  if (typeof session === 'string' || !isHit) return session;
+  if (typeof session === 'string') return session;
+  if (!isHit) {
+    const whole = session.received === 0 ? openPartOf(stream, '', 'main', visit.id) : undefined;
+    if (whole !== undefined) inheritTraffic(session.context, whole.context);
+    return session;
+  }
   if (session.part === 0 && at < session.video.startedAt) {
     session.video.startedAt = at;
     session.firstAt = at;

@@ -170,6 +170,16 @@ describe('visits (VS1 to VS9)', () => {
     `);
   });
 
+  it('what is played during a visit came from where the visit came from, unless it says so itself (VS10)', () => {
+    const stamp = 'name:2026-11-22/event////s';
+    visits(`
+      0s  context.source=news context.medium=email context.pagePath=/a <page source=n> | custom pageview
+      1s  protocol=ga video=film playing@0#- ${stamp}1   | open video=film context.source=news context.medium=email
+      2s  context.source= context.medium= protocol=ga video=film heartbeat@1000#- ${stamp}2 | open video=film context.source=news
+      3s  context.source=embed protocol=ga video=clip playing@0#- ${stamp}3 | open video=clip context.source=embed
+    `);
+  });
+
   it('a stream remembers so many visits and no more; nothing is lost with the others (VS11)', () => {
     const lines = Array.from({ length: VISITS_MAX + 4 }, (_, i) => {
       const earlier = i < 10 ? '' : `sealed leave session=${id((i - 10) * 1_000)} ; `;
