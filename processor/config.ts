@@ -61,6 +61,11 @@ export const processorConfigSpec = {
     'Open sessions a partition publishes per second',
   ),
   snapshotIntervalMs: duration('PLAYHEAD_PROCESSOR_SNAPSHOT_INTERVAL_MS', 64_000, 'Time between two snapshots of a partition'),
+  snapshotSliceMs: duration(
+    'PLAYHEAD_PROCESSOR_SNAPSHOT_SLICE_MS',
+    4,
+    'Snapshots are made and read in slices of this length; other partitions run in between',
+  ),
   frozenWriterMs: duration(
     'PLAYHEAD_PROCESSOR_FROZEN_WRITER_MS',
     10_000,
@@ -113,6 +118,7 @@ export function taskSettingsOf(config: ProcessorConfig): TaskSettings {
     provisionalIntervalMs,
     provisionalRowsPerSecondMax,
     snapshotIntervalMs,
+    snapshotSliceMs,
   } = config;
   return {
     flushIntervalMs,
@@ -122,5 +128,6 @@ export function taskSettingsOf(config: ProcessorConfig): TaskSettings {
     provisionalIntervalMs,
     provisionalRowsPerSecondMax,
     snapshotIntervalMs,
+    snapshotSliceMs,
   };
 }

@@ -1,6 +1,7 @@
 // Between the consumer group and the tasks: assignments become tasks, batches become records. The only place that knows Kafka's
 // assignments; everything here that must be synchronous is (K5-K9, K11, K12).
 import type { LogBatch, LogConsumer, LogConsumerHandlers } from '../infra/runtime/ports.ts';
+import { Slices } from './slices.ts';
 import { PartitionTask } from './task.ts';
 import type { Ownership, TaskDeps } from './task-deps.ts';
 import type { TaskView } from './task-view.ts';
@@ -10,7 +11,7 @@ const TURN_MS = 8;
 /** How many records are folded between two looks at the time. */
 const RECORDS_PER_LOOK = 32;
 
-export type ProcessorDeps = Omit<TaskDeps, 'heartbeats' | 'consumer'> & {
+export type ProcessorDeps = Omit<TaskDeps, 'heartbeats' | 'consumer' | 'slices'> & {
   consumer: LogConsumer;
   /** How long a partition that was taken away stays in memory (D28). */
   warmMs: number;
@@ -37,7 +38,8 @@ export function createProcessor(deps: ProcessorDeps): Processor {
   let stopping = false;
   const batches = new Set<Promise<void>>();
   const warm = warmTasks(deps, tasks);
-  const taskDeps: TaskDeps = { ...deps, heartbeats: () => heartbeatCount };
+  const slices = new Slices(deps.scheduler, deps.task.snapshotSliceMs);
+  const taskDeps: TaskDeps = { ...deps, slices, heartbeats: () => heartbeatCount };
 
   const take = (partition: number): void => {
     warm.keep(partition);

@@ -1,13 +1,13 @@
 // Decides what besides final rows goes into a flush: how many open sessions, and whether a snapshot is due.
 import type { Folding } from './folding.ts';
 import type { FlushBatch } from './sink.ts';
-import { takeSnapshot } from './snapshots.ts';
+import { type TakenSnapshot, takeSnapshot } from './snapshots.ts';
 import type { TaskDeps } from './task-deps.ts';
 
 /** A budget that was not used is not saved up for longer than this. */
 const PROVISIONAL_SAVED_SECONDS_MAX = 2;
 
-type CutterDeps = Pick<TaskDeps, 'scheduler' | 'task' | 'codec' | 'snapshotSchemaId'>;
+type CutterDeps = Pick<TaskDeps, 'scheduler' | 'task' | 'slices' | 'snapshotSchemaId'>;
 
 /** Keeps the times of the last publication and snapshot of one task. */
 export class Cutter {
@@ -21,6 +21,8 @@ export class Cutter {
   #publishedMs = 0;
   #snapshotMs = 0;
   #snapshotAt = -1;
+  #frozen = false;
+  #heldBack = false;
 
   constructor(deps: CutterDeps) {
     this.#deps = deps;
@@ -40,28 +42,69 @@ export class Cutter {
     this.#snapshotAt = -1;
   }
 
-  /** Cuts what was folded. `final` = the last flush of a clean stop: S = P (D27). */
-  cut(folding: Folding, final: boolean): FlushBatch {
-    const { scheduler, task, codec, snapshotSchemaId } = this.#deps;
+  /** True while a snapshot is made of the state: nothing may be folded (D21), and the caller holds back what has come. */
+  holdsBack(): boolean {
+    if (this.#frozen) this.#heldBack = true;
+    return this.#frozen;
+  }
+
+  /** Whether anything was held back since the last call. */
+  takeHeldBack(): boolean {
+    const held = this.#heldBack;
+    this.#heldBack = false;
+    return held;
+  }
+
+  /**
+   * The next batch, with a snapshot if one is due; undefined = no longer `wanted` while that was made. `final` = the last flush of a clean
+   * stop: S = P (D27).
+   */
+  async next(folding: Folding, final: boolean, wanted: () => boolean): Promise<FlushBatch | undefined> {
+    if (!this.#snapshotDue(folding, final)) return this.#cut(folding, final, undefined);
+    try {
+      const snapshot = await this.#snapshot(folding, wanted);
+      return snapshot && this.#cut(folding, final, snapshot);
+    } finally {
+      this.#frozen = false;
+    }
+  }
+
+  /** While others are made, a snapshot that is not urgent can wait for the next flush. */
+  #snapshotDue(folding: Folding, final: boolean): boolean {
+    const { scheduler, task, slices } = this.#deps;
+    if (this.snapshotNow) return true;
+    if (folding.position.nextOffset === this.#snapshotAt) return false;
+    return final || (!slices.busy && scheduler.monotonicMs() - this.#snapshotMs >= task.snapshotIntervalMs);
+  }
+
+  async #snapshot(folding: Folding, wanted: () => boolean): Promise<TakenSnapshot | undefined> {
+    const { scheduler, slices, snapshotSchemaId: schemaId } = this.#deps;
+    const freeze = (): void => {
+      this.#frozen = true;
+    };
+    const work = function* () {
+      // From its first slice on, not while it waits for its turn.
+      freeze();
+      const { state, position } = folding;
+      return yield* takeSnapshot({ schemaId, state, position, fingerprint: folding.fingerprint() });
+    };
+    const taken = await slices.run(work(), wanted);
+    if (taken === undefined) return undefined;
+    this.#snapshotMs = scheduler.monotonicMs();
+    this.#snapshotAt = taken.position.nextOffset;
+    this.snapshotBytes = taken.payload.length;
+    this.snapshotNow = false;
+    return taken;
+  }
+
+  #cut(folding: Folding, final: boolean, snapshot: TakenSnapshot | undefined): FlushBatch {
+    const { scheduler, task } = this.#deps;
     const now = scheduler.monotonicMs();
     const sinceMs = now - this.#publishedMs;
     const due = final || sinceMs >= task.provisionalIntervalMs;
     const seconds = Math.min(PROVISIONAL_SAVED_SECONDS_MAX, sinceMs / 1000);
     const provisionalRows = due ? Math.max(1, Math.floor(task.provisionalRowsPerSecondMax * seconds)) : 0;
     if (due) this.#publishedMs = now;
-    const { position } = folding;
-    const moved = position.nextOffset !== this.#snapshotAt;
-    const snapshotDue = this.snapshotNow || (moved && (final || now - this.#snapshotMs >= task.snapshotIntervalMs));
-    const fingerprint = folding.fingerprint();
-    const snapshot = snapshotDue
-      ? takeSnapshot({ codec, schemaId: snapshotSchemaId, state: folding.state, position, fingerprint })
-      : undefined;
-    if (snapshot !== undefined) {
-      this.#snapshotMs = now;
-      this.#snapshotAt = position.nextOffset;
-      this.snapshotBytes = snapshot.payload.length;
-      this.snapshotNow = false;
-    }
     const batch = folding.cut({ provisionalRows, snapshot });
     this.moreToPublish = due ? batch.open.length >= provisionalRows : this.moreToPublish || batch.outputs.length + batch.beacons.length > 0;
     return batch;

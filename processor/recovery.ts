@@ -1,12 +1,12 @@
 // From a claim to a state that may be folded on: which snapshot, from which offset, and when to refuse (D22-D26). Every refusal
 // says what is wrong and what an operator can do.
 import type { LogAdmin, LogBounds } from '../infra/runtime/ports.ts';
-import type { Codec } from '../schemas/codec.ts';
 import type { Ledger } from './core/outputs.ts';
 import { createPartition, emissionSeq, FOLD_VERSION, type PartitionState } from './core/partition.ts';
 import type { FoldSettings } from './core/settings.ts';
 import { Folding } from './folding.ts';
 import { type Claim, type Fingerprint, fingerprintOf, samePosition } from './progress.ts';
+import type { Slices } from './slices.ts';
 import { openSnapshot } from './snapshots.ts';
 import { type GapRow, readGaps } from './sql/read-gaps.ts';
 import { readSnapshots, type SnapshotRow } from './sql/read-snapshots.ts';
@@ -29,6 +29,11 @@ export const HALT_REASONS = [
 ] as const;
 export type HaltReason = (typeof HALT_REASONS)[number];
 
+/** Refusals that may pass by themselves: looked at again without an operator. */
+export const PASSING_REFUSALS: readonly HaltReason[] = ['partition_count', 'log_shorter'];
+/** After these the state in memory is still right: it goes on when the reason is gone. After the others it is dropped. */
+export const STATE_STAYS: readonly HaltReason[] = ['partition_count', 'log_shorter', 'log_cut', 'log_gap', 'fingerprint_gone'];
+
 /** A refusal; `gap` is what an operator may accept in data_gaps to go on. */
 export type Refusal = { ok: false; reason: HaltReason; detail: string; gap: { from: number; to: number } | undefined };
 export type Recovered = {
@@ -43,7 +48,7 @@ export type Recovered = {
 export type RecoveryDeps = {
   admin: LogAdmin;
   writers: Writers;
-  codec: Pick<Codec, 'decodeSnapshot'>;
+  slices: Slices;
   partitions: number;
   settings: FoldSettings;
   configHash: Buffer;
@@ -148,14 +153,20 @@ export async function goOnWarm(deps: RecoveryDeps, partition: number, claim: Cla
   return { ok: true, folding, snapshotNow: true, notes: [note] };
 }
 
-/** Finds the state to go on with (D24). Throws what database and log throw: try again later. */
-export async function recover(deps: RecoveryDeps, partition: number, claim: Claim): Promise<Recovered | Refusal> {
+/** Finds the state to go on with (D24), undefined once the partition is no longer `held`. Throws what database and log throw: try again later. */
+export async function recover(
+  deps: RecoveryDeps,
+  partition: number,
+  claim: Claim,
+  held: () => boolean,
+): Promise<Recovered | Refusal | undefined> {
   const log = await checkLog(deps, partition, claim);
   if (!log.ok) return log;
   const { bounds, gaps } = log;
   const notes: string[] = [];
   const rows = await deps.writers.use((connection) => connection.query(readSnapshots, [partition, claim.nextOffset, claim.emissionSeq]));
-  const found = newestUsable(deps, rows, claim, bounds, notes);
+  const found = await newestUsable({ deps, rows, claim, bounds, notes, held });
+  if (!held()) return undefined;
   if (found !== undefined) {
     const { row, state } = found;
     const behind = claim.nextOffset < bounds.low;
@@ -171,13 +182,15 @@ export async function recover(deps: RecoveryDeps, partition: number, claim: Clai
 
 type UsableSnapshot = { row: SnapshotRow; state: PartitionState };
 
-function newestUsable(
-  deps: RecoveryDeps,
-  rows: readonly SnapshotRow[],
-  claim: Claim,
-  bounds: LogBounds,
-  notes: string[],
-): UsableSnapshot | undefined {
+async function newestUsable(options: {
+  deps: RecoveryDeps;
+  rows: readonly SnapshotRow[];
+  claim: Claim;
+  bounds: LogBounds;
+  notes: string[];
+  held: () => boolean;
+}): Promise<UsableSnapshot | undefined> {
+  const { deps, rows, claim, bounds, notes, held } = options;
   for (const row of rows) {
     const exact = row.next_offset === claim.nextOffset && row.emission_seq === claim.emissionSeq;
     // The statement asks for these two; a fake or a changed statement must not be able to lose data (H1).
@@ -190,7 +203,8 @@ function newestUsable(
       notes.push(`snapshot at ${row.next_offset} passed over: it was made by fold version ${row.fold_version} or under other settings`);
       continue;
     }
-    const opened = openSnapshot(deps.codec, row, deps.settings);
+    const opened = await deps.slices.run(openSnapshot(row, deps.settings), held);
+    if (opened === undefined) return undefined;
     if (opened.ok && emissionSeq(opened.state) === row.emission_seq) return { row, state: opened.state };
     notes.push(`snapshot at ${row.next_offset} passed over: ${opened.ok ? 'its state has another emission number' : opened.detail}`);
   }

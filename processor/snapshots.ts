@@ -1,20 +1,19 @@
-// Snapshots of a partition's state: Avro, gzipped, with what is needed to refuse them (D22). They are written by the flush whose
-// position they hold, so none is ever ahead of the rows.
+// Snapshots of a partition's state: Avro, gzipped, with what is needed to refuse them (D22). They are made and read in slices (D21), and
+// written by the flush whose position they hold, so none is ever ahead of the rows.
 import { createHash } from 'node:crypto';
-import { gunzipSync, gzipSync } from 'node:zlib';
 import { messageOf } from '../infra/runtime/errors.ts';
-import type { Codec } from '../schemas/codec.ts';
 import { FOLD_VERSION, type PartitionState } from './core/partition.ts';
+import { readSnapshot } from './core/restore.ts';
 import type { FoldSettings } from './core/settings.ts';
-import { type PartitionSnapshot, restore, snapshot, stateHashInput } from './core/snapshot.ts';
+import { writeSnapshot } from './core/snapshot.ts';
+import { inflateMembers, MembersOut } from './gzip-members.ts';
 import type { Fingerprint, Position } from './progress.ts';
+import type { SlicedWork } from './slices.ts';
 import { dropOldSnapshots } from './sql/drop-old-snapshots.ts';
 import type { SnapshotRow } from './sql/read-snapshots.ts';
-import { writeSnapshot } from './sql/write-snapshot.ts';
+import { writeSnapshot as storeSnapshot } from './sql/write-snapshot.ts';
 import { type PreparedStatement, prepared } from './statements.ts';
 
-/** Level 1: the state is small numbers, higher levels cost time and win little. */
-const GZIP_LEVEL = 1;
 /** A state that inflates to more than this is no snapshot of ours. */
 const SNAPSHOT_BYTES_MAX = 512 * 1024 * 1024;
 
@@ -27,26 +26,45 @@ export type TakenSnapshot = {
   payload: Buffer;
 };
 
-const sha256 = (parts: readonly (string | Uint8Array)[]): Buffer => {
+/** Bytes hashed between two pauses. */
+const HASHED_AT_ONCE = 1024 * 1024;
+
+function* sha256(bytes: Buffer): SlicedWork<Buffer> {
   const hash = createHash('sha256');
-  for (const part of parts) hash.update(part);
+  for (let at = 0; at < bytes.length; at += HASHED_AT_ONCE) {
+    hash.update(bytes.subarray(at, at + HASHED_AT_ONCE));
+    yield;
+  }
   return hash.digest();
-};
+}
 
-/** Hash of a state in its canonical text: equal states, equal hash, on any machine (H20). */
-export const stateHashOf = (state: PartitionState): Buffer => sha256(stateHashInput(state));
+/** Hash of the canonical bytes of a state: equal states, equal hash, on any machine (H20). */
+function* stateHashOf(state: PartitionState): SlicedWork<Buffer> {
+  const hash = createHash('sha256');
+  for (const piece of writeSnapshot(state)) {
+    hash.update(piece);
+    yield;
+  }
+  return hash.digest();
+}
 
-/** The state at this position, as bytes. */
-export function takeSnapshot(options: {
-  codec: Pick<Codec, 'encodeSnapshot'>;
+/** The state at this position, as bytes. The state must not be changed meanwhile. */
+export function* takeSnapshot(options: {
   schemaId: number;
   state: PartitionState;
   position: Position;
   fingerprint: Fingerprint | undefined;
-}): TakenSnapshot {
+}): SlicedWork<TakenSnapshot> {
   const { state, position, fingerprint, schemaId } = options;
-  const payload = gzipSync(options.codec.encodeSnapshot(snapshot(state)), { level: GZIP_LEVEL });
-  return { position, fingerprint, schemaId, stateHash: stateHashOf(state), checksum: sha256([payload]), payload };
+  const hash = createHash('sha256');
+  const members = new MembersOut();
+  for (const piece of writeSnapshot(state)) {
+    hash.update(piece);
+    members.add(piece);
+    yield;
+  }
+  const payload = members.end();
+  return { position, fingerprint, schemaId, stateHash: hash.digest(), checksum: yield* sha256(payload), payload };
 }
 
 /** Stores a snapshot and lets go of the third newest, for the transaction of a flush. */
@@ -55,7 +73,7 @@ export function snapshotStatements(
   owner: { partition: number; epoch: number; configHash: Buffer },
 ): PreparedStatement[] {
   return [
-    prepared(writeSnapshot, [
+    prepared(storeSnapshot, [
       owner.partition,
       owner.epoch,
       taken.position.nextOffset,
@@ -78,17 +96,18 @@ export type OpenedSnapshot =
   | { ok: false; reason: 'bad_checksum' | 'unreadable' | 'bad_state_hash'; detail: string };
 
 /** The state in a snapshot row, checked from the outside in: bytes, form, meaning. */
-export function openSnapshot(codec: Pick<Codec, 'decodeSnapshot'>, row: SnapshotRow, settings: FoldSettings): OpenedSnapshot {
-  if (!sha256([row.payload]).equals(row.checksum)) return { ok: false, reason: 'bad_checksum', detail: `snapshot at ${row.next_offset}` };
+export function* openSnapshot(row: SnapshotRow, settings: FoldSettings): SlicedWork<OpenedSnapshot> {
+  const checksum = yield* sha256(row.payload);
+  if (!checksum.equals(row.checksum)) return { ok: false, reason: 'bad_checksum', detail: `snapshot at ${row.next_offset}` };
   let state: PartitionState;
   try {
-    const bytes = gunzipSync(row.payload, { maxOutputLength: SNAPSHOT_BYTES_MAX });
-    state = restore(codec.decodeSnapshot(bytes) as PartitionSnapshot, settings);
+    const bytes = yield* inflateMembers(row.payload, SNAPSHOT_BYTES_MAX);
+    state = yield* readSnapshot(bytes, (from, to) => bytes.toString('utf8', from, to), settings);
   } catch (thrown) {
     return { ok: false, reason: 'unreadable', detail: `snapshot at ${row.next_offset}: ${messageOf(thrown)}` };
   }
   // Another fold version may write the same state otherwise: its hash says nothing about ours.
-  if (row.fold_version === FOLD_VERSION && !stateHashOf(state).equals(row.state_hash)) {
+  if (row.fold_version === FOLD_VERSION && !(yield* stateHashOf(state)).equals(row.state_hash)) {
     return { ok: false, reason: 'bad_state_hash', detail: `snapshot at ${row.next_offset}` };
   }
   return { ok: true, state };

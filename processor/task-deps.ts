@@ -14,6 +14,8 @@ export type TaskSettings = {
   provisionalIntervalMs: number;
   provisionalRowsPerSecondMax: number;
   snapshotIntervalMs: number;
+  /** Snapshots are made and read in slices of this length, after each of which others run. 0 = as short as can be. */
+  snapshotSliceMs: number;
 };
 
 export type TaskDeps = FlushDeps &
@@ -21,7 +23,7 @@ export type TaskDeps = FlushDeps &
   RecoveryDeps & {
     clock: Clock;
     consumer: Pick<LogConsumer, 'pause' | 'resume' | 'seek' | 'reportPosition'>;
-    codec: Pick<Codec, 'decode' | 'encodeSnapshot' | 'decodeSnapshot'>;
+    codec: Pick<Codec, 'decode'>;
     snapshotSchemaId: number;
     /** Asks the registry for a schema and teaches it to the codec; throws while it cannot (P17). */
     learnSchema: (id: number) => Promise<void>;

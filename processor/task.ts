@@ -2,7 +2,6 @@
 import { messageOf } from '../infra/runtime/errors.ts';
 import type { Cancel, LogRecord } from '../infra/runtime/ports.ts';
 import { claimPartition } from './claim.ts';
-import { openSessionCount, streamTime } from './core/partition.ts';
 import { Cutter } from './cutter.ts';
 import { FlushReport } from './flush-report.ts';
 import { type FlushEnd, flushBatch, retryPauseMs } from './flusher.ts';
@@ -10,21 +9,16 @@ import type { Folding } from './folding.ts';
 import { askBounds, askOperator, askRegistry, type Gap } from './patience.ts';
 import type { Claim } from './progress.ts';
 import { readRecord } from './reader.ts';
-import { goOnWarm, type HaltReason, logCut, type Refusal, recover, warmState } from './recovery.ts';
+import { goOnWarm, type HaltReason, logCut, PASSING_REFUSALS, type Refusal, recover, STATE_STAYS, warmState } from './recovery.ts';
 import type { FlushBatch, Owner } from './sink.ts';
 import type { Ownership, TaskDeps } from './task-deps.ts';
-import type { TaskMode, TaskView } from './task-view.ts';
+import { type TaskMode, type TaskView, viewOf } from './task-view.ts';
 
 /** `stop`: leave the rest of the batch, it will come again. */
 export type Accepted = 'next' | 'stop';
 
 const RECHECK_MS = 30_000;
 const MEMBERSHIP_POLL_MS = 250;
-/** Refusals that may pass by themselves: looked at again without an operator. */
-const PASSING_REFUSALS: readonly HaltReason[] = ['partition_count', 'log_shorter'];
-/** After these the state in memory is still right: it goes on when the reason is gone. After the others it is dropped. */
-const STATE_STAYS: readonly HaltReason[] = ['partition_count', 'log_shorter', 'log_cut', 'log_gap', 'fingerprint_gone'];
-
 /**
  * Modes:
  * - claiming: assigned, paused; taking the progress row. From every mode but stopping, with a new assignment.
@@ -151,9 +145,9 @@ export class PartitionTask {
   async #restore(own: Ownership, claim: Claim, warm: Folding | undefined): Promise<boolean> {
     this.#mode = 'restoring';
     const found = await (warm === undefined
-      ? recover(this.#deps, this.partition, claim)
+      ? recover(this.#deps, this.partition, claim, () => own.held)
       : goOnWarm(this.#deps, this.partition, claim, warm));
-    if (!own.held) return false;
+    if (!own.held || found === undefined) return false;
     if (!found.ok) {
       this.#refuse(own, found);
       return false;
@@ -184,6 +178,7 @@ export class PartitionTask {
     const folding = this.#folding;
     if (!own.held || folding === undefined || (this.#mode !== 'running' && this.#mode !== 'restoring')) return 'stop';
     if (this.#choked || this.#unknownSchemaId !== undefined) return 'stop';
+    if (this.#cutter.holdsBack()) return this.#pauseReading(); // Comes again after the snapshot.
     if (raw.offset < folding.nextOffset) return 'next';
     if (raw.offset > folding.nextOffset) return this.#atHole(own, folding, raw.offset);
     try {
@@ -205,9 +200,8 @@ export class PartitionTask {
     if (folding.outputCount < task.bufferOutputsMax && folding.bufferedBytes < task.bufferBytesMax) return 'next';
     // Back-pressure: the rest comes again when the database has caught up (D34).
     this.#choked = true;
-    this.#deps.consumer.pause([this.partition]);
     this.#startFlush();
-    return 'stop';
+    return this.#pauseReading();
   }
 
   /** Log end as the last fetch saw it. */
@@ -230,27 +224,22 @@ export class PartitionTask {
         this.#stopWith(own, 'log_gap', `twice the log went on at ${found} where ${expected} was expected, and nothing explains it (K9)`);
       } else {
         this.#soughtAt = expected;
-        this.#deps.consumer.seek(this.partition, expected);
-        this.#deps.consumer.resume([this.partition]);
+        this.#readOn(folding);
       }
     });
     return 'stop';
   }
 
-  #refuse(own: Ownership, { reason, detail, gap }: Refusal): void {
-    this.#stopWith(own, reason, detail, gap);
-  }
+  #refuse = (own: Ownership, { reason, detail, gap }: Refusal): 'stop' => this.#stopWith(own, reason, detail, gap);
 
   /** Not poison: the registry is asked until it answers, while the partition waits (P17, D32). */
   #atUnknownSchema(own: Ownership, id: number): Accepted {
-    const { consumer } = this.#deps;
     this.#unknownSchemaId = id;
-    consumer.pause([this.partition]);
+    this.#deps.consumer.pause([this.partition]);
     void askRegistry(this.#deps, this.partition, id, () => own.held && this.#unknownSchemaId === id).then((known) => {
       if (!known || this.#folding === undefined) return;
       this.#unknownSchemaId = undefined;
-      consumer.seek(this.partition, this.#folding.nextOffset);
-      consumer.resume([this.partition]);
+      this.#readOn(this.#folding);
     });
     return 'stop';
   }
@@ -271,41 +260,58 @@ export class PartitionTask {
     this.#armed = undefined;
     const own = this.#own;
     this.#flushing = this.#flush(own, folding, false)
-      .catch((thrown: unknown) => this.#flushFailed(own, thrown))
+      .catch((thrown: unknown) => void this.#flushFailed(own, thrown))
       .finally(() => {
         this.#flushing = undefined;
         if (own.held && (folding.hasNews || this.#cutter.moreToPublish)) this.#arm();
       });
   }
 
-  #flushFailed(own: Ownership, thrown: unknown): void {
+  #flushFailed = (own: Ownership, thrown: unknown): 'stop' =>
     this.#stopWith(own, 'internal', `flush: ${messageOf(thrown)}`, undefined, thrown);
-  }
 
   async #flush(own: Ownership, folding: Folding, final: boolean): Promise<void> {
     const { scheduler, instance, configHash } = this.#deps;
     const { epoch, claimToken } = this.#claim as Claim;
     const owner: Owner = { partition: this.partition, epoch, claimToken, writer: instance, configHash };
-    const batch = folding.unflushed ?? this.#cutter.cut(folding, final);
+    const batch = folding.unflushed ?? (await this.#cut(own, folding, final));
+    if (batch === undefined) return;
     const startedMs = scheduler.monotonicMs();
     const end = await flushBatch(this.#deps, batch, owner, () => own.held);
     if (end.outcome === 'done') this.#flushed(own, folding, end.batch, scheduler.monotonicMs() - startedMs);
     else this.#notFlushed(own, end);
   }
 
+  /** What is to be flushed; undefined = the partition was lost while a snapshot was made. */
+  async #cut(own: Ownership, folding: Folding, final: boolean): Promise<FlushBatch | undefined> {
+    const wanted = (): boolean => own.held && this.#folding === folding;
+    const batch = await this.#cutter.next(folding, final, wanted);
+    if (this.#cutter.takeHeldBack() && wanted()) this.#readOn(folding);
+    return batch;
+  }
+
+  #pauseReading(): 'stop' {
+    this.#deps.consumer.pause([this.partition]);
+    return 'stop';
+  }
+
+  /** Reads again from where folding stopped; only while nothing else keeps the partition paused. */
+  #readOn(folding: Folding): void {
+    if ((this.#mode !== 'running' && this.#mode !== 'restoring') || this.#choked || this.#unknownSchemaId !== undefined) return;
+    this.#deps.consumer.seek(this.partition, folding.nextOffset);
+    this.#deps.consumer.resume([this.partition]);
+  }
+
   #flushed(own: Ownership, folding: Folding, batch: FlushBatch, tookMs: number): void {
-    const { clock, consumer } = this.#deps;
     folding.settle();
     this.#fencings = 0;
-    this.#lastFlushMs = clock.now();
+    this.#lastFlushMs = this.#deps.clock.now();
     this.#report.done(batch, folding.state, tookMs);
     if (!own.held) return;
-    consumer.reportPosition(this.partition, batch.to.nextOffset);
-    if (this.#choked && this.#mode === 'running') {
-      this.#choked = false;
-      consumer.seek(this.partition, folding.nextOffset);
-      consumer.resume([this.partition]);
-    }
+    this.#deps.consumer.reportPosition(this.partition, batch.to.nextOffset);
+    if (!this.#choked) return;
+    this.#choked = false;
+    this.#readOn(folding);
   }
 
   #notFlushed(own: Ownership, end: Exclude<FlushEnd, { outcome: 'done' }>): void {
@@ -379,22 +385,16 @@ export class PartitionTask {
   }
 
   view(): TaskView {
-    const folding = this.#folding;
-    return {
+    return viewOf({
       partition: this.partition,
       mode: this.#mode,
       halt: this.#halt,
       epoch: this.#claim?.epoch ?? 0,
-      nextOffset: folding?.nextOffset ?? -1,
-      committedOffset: folding?.committed.nextOffset ?? -1,
-      lagRecords: folding === undefined || this.#high === undefined ? undefined : Math.max(0, this.#high - folding.committed.nextOffset),
-      streamTimeMs: folding === undefined ? -1 : streamTime(folding.state),
-      tickAtMs: folding?.tickAt ?? -1,
-      openSessions: folding === undefined ? undefined : openSessionCount(folding.state),
+      folding: this.#folding,
+      high: this.#high,
       snapshotBytes: this.#cutter.snapshotBytes,
-      bufferedBytes: folding?.bufferedBytes ?? 0,
       lastFlushMs: this.#lastFlushMs,
       unknownSchemaId: this.#unknownSchemaId,
-    };
+    });
   }
 }

@@ -54,9 +54,6 @@ export type Codec = {
   decode(key: Uint8Array | null, value: Uint8Array | null): LogMessage | UnknownSchema;
   /** Adds an older or newer writer's schema under its id; values come out in our own shape. @throws if it cannot be resolved. */
   learn(id: number, writerSchemaText: string): void;
-  /** Avro without header, for the shape of snapshot.avsc. */
-  encodeSnapshot(snapshot: unknown): Buffer;
-  decodeSnapshot(bytes: Uint8Array): unknown;
 };
 
 /** Confluent wire format for the topic of domain events: header and Avro, nothing else, so that any registry client reads it. */
@@ -82,8 +79,6 @@ type Reader = { name: RecordName; type: avro.Type; resolver: avro.types.Unwrappe
 export function createCodec(ids: SchemaIds, textOf: (name: SchemaName) => string = schemaText): Codec {
   const typeOf = (name: SchemaName): avro.Type => parseType(textOf(name));
   const types = { beacon: typeOf('beacon'), tick: typeOf('tick'), control: typeOf('control') };
-  // Built on first use: a gateway does not need it.
-  const snapshot = lazily(() => typeOf('snapshot'));
   const readers = new Map<number, Reader>();
   for (const name of ['beacon', 'tick', 'control'] as const) readers.set(ids[name], { name, type: types[name], resolver: undefined });
   const slab = createSlab();
@@ -98,34 +93,6 @@ export function createCodec(ids: SchemaIds, textOf: (name: SchemaName) => string
       if (name === undefined) throw new RangeError(`schema id ${id} describes ${writer.name}, which is no record of this log`);
       readers.set(id, { name, type: types[name], resolver: types[name].createResolver(writer) as never });
     },
-    encodeSnapshot: (data) => snapshot().toBuffer(data),
-    decodeSnapshot: (bytes) => decodeSnapshot(snapshot(), textOf('snapshot'), asBuffer(bytes)),
-  };
-}
-
-/**
- * Snapshots carry no schema id of their own, and what a later version added stands at their end: bytes of the version before are the same
- * without it. Bytes of one form are never whole in the other.
- */
-function decodeSnapshot(type: avro.Type, text: string, bytes: Buffer): unknown {
-  try {
-    return type.fromBuffer(bytes);
-  } catch (thrown) {
-    const schema = JSON.parse(text) as { fields: { name: string }[] };
-    const earlier = { ...schema, fields: schema.fields.filter(({ name }) => name !== 'visits') };
-    try {
-      return parseType(JSON.stringify(earlier)).fromBuffer(bytes);
-    } catch {
-      throw thrown;
-    }
-  }
-}
-
-function lazily<T>(make: () => T): () => T {
-  let made: T | undefined;
-  return () => {
-    made ??= make();
-    return made;
   };
 }
 

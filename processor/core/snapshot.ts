@@ -1,318 +1,263 @@
-// PartitionState <-> plain data of schemas/snapshot.avsc (V7). What only speeds things up (wheel, publishing queue) is left out and built
-// anew. Order is by explicit keys, so equal states give equal bytes.
-import type { BeaconContext, BeaconEvent, EventDetail, EventType, Protocol } from '../../schemas/beacon.ts';
-import { UNKNOWN_CONTEXT, UNKNOWN_DETAIL } from '../../schemas/beacon.ts';
-import { compareSessions, compareStreams, compareText, settleStream } from './deadlines.ts';
-import { holdByTime } from './held.ts';
-import type { Ledger } from './outputs.ts';
+// PartitionState -> bytes of schemas/snapshot.avsc (V7), piece by piece so that the shell can let other partitions run in between. What
+// only speeds things up (wheel, publishing queue) is left out. Order is by explicit keys, so equal states give equal bytes.
+import type { BeaconContext, EventDetail } from '../../schemas/beacon.ts';
+import type { SessionContext } from '../../schemas/session.ts';
+import { BytesOut } from './bytes.ts';
+import { compareSessions, compareStreams, compareText } from './deadlines.ts';
 import type { PartitionState } from './partition.ts';
-import { addTo } from './parts.ts';
-import { publish } from './publish.ts';
-import type { ControlledValues, FoldSettings, LimitName } from './settings.ts';
-import { LIMIT_NAMES } from './settings.ts';
-import type { BeaconSource, PendingEvent, Session, State, Stream, VideoRecord, Visit } from './state.ts';
-import { createSession, createStream, emptyPartition } from './state.ts';
+import { CONTROLLED_SETTINGS, LIMIT_NAMES } from './settings.ts';
+import type { BeaconSource, Hole, Line, PendingEvent, Session, State, Stream, VideoRecord, Visit } from './state.ts';
+import { LEDGER_NAMES } from './state.ts';
+import { PLAY_STATES } from './transitions.ts';
 import { FOLD_VERSION } from './version.ts';
-import { createWheel } from './wheel.ts';
 
-/** Layout of the plain data. */
+/** Layout of the bytes. */
 export const SNAPSHOT_VERSION = 1;
 
-/** What a snapshot leaves out of a session: what can be found or made again. video = index into the stream's videos. */
-export type SessionSnapshot = Omit<Session, 'video' | 'stream' | 'changed' | 'sealed'> & { video: number };
+/** Lines in the order of the Avro enum. */
+export const LINES: readonly Line[] = ['main', 'filler'];
 
-/** What a snapshot leaves out of a stream: its key and the hash of it, and what only speeds things up. */
-export type StreamSnapshot = Omit<
-  Stream,
-  'key' | 'idHigh' | 'idLow' | 'sessions' | 'dormant' | 'timerAt' | 'videos' | 'visits' | 'held'
-> & {
-  videos: Omit<VideoRecord, 'visitId'>[];
-  sessions: SessionSnapshot[];
-};
-
-/** The visits of a stream, beside it: most streams have none. `videoVisits`: the visit of each of the stream's videos, by place. */
-export type VisitsSnapshot = { site: string; session: string; visits: Visit[]; videoVisits: number[] };
-
-/** The shape of schemas/snapshot.avsc. Streams are ordered by (site, session), sessions by (video, part), overrides by place. */
-export type PartitionSnapshot = {
-  version: number;
-  foldVersion: number;
-  streamTime: number;
-  activeTime: number;
-  emissionSeq: number;
-  ledger: Ledger;
-  limits: { name: string; hits: number }[];
-  overrides: { site: string; protocol: string; values: ControlledValues }[];
-  streams: StreamSnapshot[];
-  /** Of the streams that have any, in their order. Not in snapshots of versions that knew no visits. */
-  visits?: VisitsSnapshot[];
-};
-
-/** A copy of the state as plain data; shares nothing that the fold changes. */
-export function snapshot(state: PartitionState): PartitionSnapshot {
-  const streams = [...state.streams.values()].sort(compareStreams);
-  return { ...headOf(state), streams: streams.map(snapshotStream), visits: visitsOf(streams) };
-}
-
-const visitsOf = (streams: readonly Stream[]): VisitsSnapshot[] =>
-  streams
-    .filter(({ visits }) => visits.length > 0)
-    .map(({ site, session, visits, videos }) => ({
-      site,
-      session,
-      visits: visits.map(copyVisit),
-      videoVisits: videos.map(({ visitId }) => visitId),
-    }));
-
-const copyVisit = ({ id, startedAt, lastAt, day, source, over }: Visit): Visit => ({ id, startedAt, lastAt, day, source, over });
-
-/** Canonical text of the state, in pieces, for the shell to hash (D22, H20): equal states, equal text. */
-export function stateHashInput(state: PartitionState): string[] {
-  const streams = [...state.streams.values()].sort(compareStreams);
-  const visits = visitsOf(streams).map((each) => JSON.stringify(valuesOf(each)));
-  return [JSON.stringify(headOf(state)), ...streams.map((stream) => JSON.stringify(valuesOf(snapshotStream(stream)))), ...visits];
-}
-
-/** Values without names, deep: the names are the same every time, and most of the text. */
-function valuesOf(value: unknown): unknown {
-  if (typeof value !== 'object' || value === null) return value;
-  const values: unknown[] = [];
-  for (const inner of Object.values(value)) values.push(typeof inner === 'object' ? valuesOf(inner) : inner);
-  return values;
-}
-
-function headOf(state: State): Omit<PartitionSnapshot, 'streams'> {
-  const overrides = [...state.overrides].flatMap(([site, ofSite]) =>
-    [...ofSite].map(([protocol, values]) => ({ site, protocol, values: { ...values } })),
-  );
-  return {
-    version: SNAPSHOT_VERSION,
-    foldVersion: FOLD_VERSION,
-    streamTime: state.streamTime,
-    activeTime: state.activeTime,
-    emissionSeq: state.emissionSeq,
-    ledger: { ...state.ledger },
-    limits: LIMIT_NAMES.map((name) => ({ name, hits: state.limits[name] })),
-    overrides: overrides.sort((a, b) => compareText(a.site, b.site) || compareText(a.protocol, b.protocol)),
-  };
-}
-
-/** Copies the named fields, in the order of the names. */
-function pick<K extends string, V>(names: readonly K[], from: Readonly<Record<K, V>>): Record<K, V> {
-  const picked = {} as Record<K, V>;
-  for (const name of names) picked[name] = from[name];
-  return picked;
-}
-
-const snapshotStream = (stream: Stream): StreamSnapshot => ({
-  site: stream.site,
-  session: stream.session,
-  currentVideo: stream.currentVideo,
-  nextSeq: stream.nextSeq,
-  forgottenBelow: stream.forgottenBelow,
-  recentAt: stream.recentAt,
-  lastAtActive: stream.lastAtActive,
-  heldDuplicates: stream.heldDuplicates,
-  heldConflicts: stream.heldConflicts,
-  holes: stream.holes.map(({ from, to, video, part }) => ({ from, to, video, part })),
-  seqHashes: [...stream.seqHashes],
-  recentEvents: [...stream.recentEvents],
-  pending: [...stream.held, ...stream.pending].map(copyPending),
-  videos: stream.videos.map(copyVideo),
-  sessions: [...stream.sessions].sort(compareSessions).map(snapshotSession),
-});
-
-/** Field by field, in the order of the schema: quicker than any loop over names, and a missing one does not compile. */
-const snapshotSession = (session: Session): SessionSnapshot => ({
-  video: session.stream.videos.indexOf(session.video),
-  line: session.line,
-  state: session.state,
-  part: session.part,
-  openedAtActive: session.openedAtActive,
-  lastAtActive: session.lastAtActive,
-  firstAt: session.firstAt,
-  nowAt: session.nowAt,
-  attemptAt: session.attemptAt,
-  startupMs: session.startupMs,
-  rateMilli: session.rateMilli,
-  rateHighestMilli: session.rateHighestMilli,
-  anchorMs: session.anchorMs,
-  anchorAt: session.anchorAt,
-  anchorRateMilli: session.anchorRateMilli,
-  openFromMs: session.openFromMs,
-  openToMs: session.openToMs,
-  openAt: session.openAt,
-  run: session.run,
-  contiguousAtMs: session.contiguousAtMs,
-  mergedMs: session.mergedMs,
-  stallAt: session.stallAt,
-  stalls: session.stalls,
-  stallMs: session.stallMs,
-  seeks: session.seeks,
-  bitrateKbps: session.bitrateKbps,
-  bitrateKbpsMs: session.bitrateKbpsMs,
-  bitrateKnownMs: session.bitrateKnownMs,
-  switchesUp: session.switchesUp,
-  switchesDown: session.switchesDown,
-  received: session.received,
-  lost: session.lost,
-  duplicates: session.duplicates,
-  late: session.late,
-  conflicts: session.conflicts,
-  limitHits: session.limitHits,
-  seqHighest: session.seqHighest,
-  checksumHigh: session.checksumHigh,
-  checksumLow: session.checksumLow,
-  attempted: session.attempted,
-  played: session.played,
-  ended: session.ended,
-  seekPending: session.seekPending,
-  failedBeforeStart: session.failedBeforeStart,
-  failedAfterStart: session.failedAfterStart,
-  sections: [...session.sections],
-  errors: session.errors.map(({ code, fatal, count }) => ({ code, fatal, count })),
-  context: { ...session.context },
-});
-
-const copyVideo = ({ video, startedAt, clockShiftMs, durationMs, live, nextPart, flags }: StreamSnapshot['videos'][number]) => ({
-  video,
-  startedAt,
-  clockShiftMs,
-  durationMs,
-  live,
-  nextPart,
-  flags,
-});
-
-const copyPending = ({ seq, index, arrivedAtActive, contentHash, event, source }: PendingEvent): PendingEvent => ({
-  seq,
-  index,
-  arrivedAtActive,
-  contentHash,
-  event: event === null ? null : copyEvent(event),
-  source: copySource(source),
-});
-
-const DETAIL_FIELDS = Object.keys(UNKNOWN_DETAIL) as (keyof EventDetail)[];
-const CONTEXT_FIELDS = Object.keys(UNKNOWN_CONTEXT) as (keyof BeaconContext)[];
-
-const copyEvent = ({ type, seq, at, positionMs, detail }: BeaconEvent): BeaconEvent => ({
-  type: type as EventType,
-  seq,
-  at,
-  positionMs,
-  detail: detail === null ? null : (pick<keyof EventDetail, unknown>(DETAIL_FIELDS, detail) as EventDetail),
-});
-
-const copySource = ({ video, protocol, receivedAt, sentAt, baseAt, context }: BeaconSource): BeaconSource => ({
-  video,
-  protocol: protocol as Protocol,
-  receivedAt,
-  sentAt,
-  baseAt,
-  context: context === null ? null : (pick<keyof BeaconContext, unknown>(CONTEXT_FIELDS, context) as BeaconContext),
-});
+/** Streams are written in this many groups by the hash of their key: sorting all of them at once would take too long. */
+const GROUP_BITS = 8;
+/** Streams put into their group between two pauses. */
+const SORTED_AT_ONCE = 4_096;
+/** A piece is handed out when it has reached this size. */
+const PIECE_BYTES = 32 * 1024;
 
 /**
- * The state a snapshot was taken of (V7). Settings are the configured ones: the shell compares config hashes (D26). Every open part counts
- * as changed, so that it is published anew. Throws RangeError on a layout that this version cannot read.
+ * The canonical bytes of a state, in pieces; each is overwritten by the next. The state must not be changed before the last piece is out.
+ * An empty piece is only an opportunity to pause.
  */
-export function restore(data: PartitionSnapshot, settings: FoldSettings): PartitionState {
-  if (data.version !== SNAPSHOT_VERSION) throw new RangeError(`snapshot layout ${data.version}, this version reads ${SNAPSHOT_VERSION}`);
-  const state = emptyPartition(settings);
-  state.streamTime = data.streamTime;
-  state.activeTime = data.activeTime;
-  state.emissionSeq = data.emissionSeq;
-  Object.assign(state.ledger, pick(Object.keys(state.ledger) as (keyof Ledger)[], data.ledger));
-  for (const { name, hits } of data.limits) if (name in state.limits) state.limits[name as LimitName] = hits;
-  for (const { site, protocol, values } of data.overrides) {
-    const ofSite = state.overrides.get(site) ?? new Map<string, ControlledValues>();
-    state.overrides.set(site, ofSite.set(protocol, { ...values }));
+export function* writeSnapshot(state: PartitionState): Generator<Uint8Array, void> {
+  const out = new BytesOut();
+  writeHead(out, state);
+  const withVisits: Stream[] = [];
+  const groups = Array.from({ length: 2 ** GROUP_BITS }, (): Stream[] => []);
+  let sorted = 0;
+  for (const stream of state.streams.values()) {
+    (groups[stream.idHigh >>> (32 - GROUP_BITS)] as Stream[]).push(stream);
+    if (++sorted % SORTED_AT_ONCE === 0) yield out.take();
   }
-  state.wheel = createWheel(state.activeTime);
-  const visits = new Map((data.visits ?? []).map((each) => [`${each.site}/${each.session}`, each]));
-  for (const stream of data.streams) restoreStream(state, stream, visits.get(`${stream.site}/${stream.session}`));
-  return state;
+  for (const group of groups) {
+    if (group.length === 0) continue;
+    group.sort(compareHashed);
+    out.long(group.length);
+    for (const stream of group) {
+      writeStream(out, stream);
+      if (stream.visits.length > 0) withVisits.push(stream);
+      if (out.length >= PIECE_BYTES) yield out.take();
+    }
+  }
+  out.long(0);
+  for (const stream of withVisits) {
+    out.long(1);
+    writeVisits(out, stream);
+    if (out.length >= PIECE_BYTES) yield out.take();
+  }
+  out.long(0);
+  yield out.take();
 }
 
-function restoreStream(state: State, data: StreamSnapshot, known: VisitsSnapshot | undefined): void {
-  const stream = createStream(`${data.site}/${data.session}`, data.site, data.session, data.lastAtActive);
-  stream.currentVideo = data.currentVideo;
-  stream.nextSeq = data.nextSeq;
-  stream.forgottenBelow = data.forgottenBelow;
-  stream.recentAt = data.recentAt;
-  stream.lastAtActive = data.lastAtActive;
-  stream.heldDuplicates = data.heldDuplicates;
-  stream.heldConflicts = data.heldConflicts;
-  stream.holes = data.holes.map((hole) => ({ ...hole }));
-  stream.seqHashes = [...data.seqHashes];
-  stream.recentEvents = [...data.recentEvents];
-  stream.pending = data.pending.filter(({ seq }) => seq >= 0).map(copyPending);
-  for (const held of data.pending) if (held.seq < 0) holdByTime(stream, copyPending(held));
-  stream.videos = data.videos.map((video, i) => ({ ...copyVideo(video), visitId: known?.videoVisits[i] ?? -1 }));
-  if (known !== undefined) stream.visits = known.visits.map(copyVisit);
-  for (const session of data.sessions) restoreSession(state, stream, session);
-  state.streams.set(stream.key, stream);
-  settleStream(state, stream);
+/** The order of streams in a snapshot: by the hash of their key. */
+const compareHashed = (a: Stream, b: Stream): number => a.idHigh - b.idHigh || a.idLow - b.idLow || compareStreams(a, b);
+
+function writeHead(out: BytesOut, state: State): void {
+  out.long(SNAPSHOT_VERSION);
+  out.long(FOLD_VERSION);
+  out.long(state.streamTime);
+  out.long(state.activeTime);
+  out.long(state.emissionSeq);
+  for (const name of LEDGER_NAMES) out.long(state.ledger[name]);
+  out.array(LIMIT_NAMES, (_, name) => {
+    out.text(name);
+    out.long(state.limits[name]);
+  });
+  const overrides = [...state.overrides].flatMap(([site, ofSite]) => [...ofSite].map(([protocol, values]) => ({ site, protocol, values })));
+  overrides.sort((a, b) => compareText(a.site, b.site) || compareText(a.protocol, b.protocol));
+  out.array(overrides, (_, { site, protocol, values }) => {
+    out.text(site);
+    out.text(protocol);
+    for (const name of CONTROLLED_SETTINGS) out.long(values[name]);
+  });
 }
 
-function restoreSession(state: State, stream: Stream, data: SessionSnapshot): void {
-  const video = stream.videos[data.video];
-  if (video === undefined) throw new RangeError(`snapshot of ${stream.key} names a video it does not hold`);
-  const session = createSession(stream, video, { line: data.line, part: data.part, nowAt: data.nowAt, activeTime: data.openedAtActive });
-  copyFields(session, data);
-  session.sections = [...data.sections];
-  session.errors = data.errors.map(({ code, fatal, count }) => ({ code, fatal, count }));
-  session.context = { ...data.context };
-  addTo(stream, session);
-  state.openSessions++;
-  publish(state, session);
+function writeStream(out: BytesOut, stream: Stream): void {
+  out.text(stream.site);
+  out.text(stream.session);
+  out.text(stream.currentVideo);
+  out.long(stream.nextSeq);
+  out.long(stream.forgottenBelow);
+  out.long(stream.recentAt);
+  out.long(stream.lastAtActive);
+  out.long(stream.heldDuplicates);
+  out.long(stream.heldConflicts);
+  out.array(stream.holes, writeHole);
+  out.longs(stream.seqHashes);
+  out.longs(stream.recentEvents);
+  out.array(stream.held.length > 0 ? [...stream.held, ...stream.pending] : stream.pending, writePending);
+  out.array(stream.videos, writeVideo);
+  out.array(stream.sessions.length > 1 ? [...stream.sessions].sort(compareSessions) : stream.sessions, writeSession);
 }
 
-/** Field by field: a spread of this many costs ten times as much. */
-function copyFields(session: Session, data: SessionSnapshot): void {
-  session.line = data.line;
-  session.state = data.state;
-  session.part = data.part;
-  session.openedAtActive = data.openedAtActive;
-  session.lastAtActive = data.lastAtActive;
-  session.firstAt = data.firstAt;
-  session.nowAt = data.nowAt;
-  session.attemptAt = data.attemptAt;
-  session.startupMs = data.startupMs;
-  session.rateMilli = data.rateMilli;
-  session.rateHighestMilli = data.rateHighestMilli;
-  session.anchorMs = data.anchorMs;
-  session.anchorAt = data.anchorAt;
-  session.anchorRateMilli = data.anchorRateMilli;
-  session.openFromMs = data.openFromMs;
-  session.openToMs = data.openToMs;
-  session.openAt = data.openAt;
-  session.run = data.run;
-  session.contiguousAtMs = data.contiguousAtMs;
-  session.mergedMs = data.mergedMs;
-  session.stallAt = data.stallAt;
-  session.stalls = data.stalls;
-  session.stallMs = data.stallMs;
-  session.seeks = data.seeks;
-  session.bitrateKbps = data.bitrateKbps;
-  session.bitrateKbpsMs = data.bitrateKbpsMs;
-  session.bitrateKnownMs = data.bitrateKnownMs;
-  session.switchesUp = data.switchesUp;
-  session.switchesDown = data.switchesDown;
-  session.received = data.received;
-  session.lost = data.lost;
-  session.duplicates = data.duplicates;
-  session.late = data.late;
-  session.conflicts = data.conflicts;
-  session.limitHits = data.limitHits;
-  session.seqHighest = data.seqHighest;
-  session.checksumHigh = data.checksumHigh;
-  session.checksumLow = data.checksumLow;
-  session.attempted = data.attempted;
-  session.played = data.played;
-  session.ended = data.ended;
-  session.seekPending = data.seekPending;
-  session.failedBeforeStart = data.failedBeforeStart;
-  session.failedAfterStart = data.failedAfterStart;
+function writeHole(out: BytesOut, { from, to, video, part }: Hole): void {
+  out.long(from);
+  out.long(to);
+  out.text(video);
+  out.long(part);
+}
+
+function writeVideo(out: BytesOut, record: VideoRecord): void {
+  out.text(record.video);
+  out.long(record.startedAt);
+  out.long(record.clockShiftMs);
+  out.long(record.durationMs);
+  out.long(record.live);
+  out.long(record.nextPart);
+  out.long(record.flags);
+}
+
+function writePending(out: BytesOut, { seq, index, arrivedAtActive, contentHash, event, source }: PendingEvent): void {
+  out.long(seq);
+  out.long(index);
+  out.long(arrivedAtActive);
+  out.long(contentHash);
+  out.long(event === null ? 0 : 1);
+  if (event !== null) {
+    out.text(event.type);
+    out.long(event.seq);
+    out.long(event.at);
+    out.long(event.positionMs);
+    out.long(event.detail === null ? 0 : 1);
+    if (event.detail !== null) writeDetail(out, event.detail);
+  }
+  writeSource(out, source);
+}
+
+function writeDetail(out: BytesOut, detail: EventDetail): void {
+  out.long(detail.fromMs);
+  out.long(detail.toMs);
+  out.long(detail.rateMilli);
+  out.long(detail.bitrateBps);
+  out.long(detail.width);
+  out.long(detail.height);
+  out.long(detail.levelMilli);
+  out.long(detail.flag);
+  out.text(detail.code);
+  out.text(detail.name);
+  out.text(detail.text);
+}
+
+function writeSource(out: BytesOut, { video, protocol, receivedAt, sentAt, baseAt, context }: BeaconSource): void {
+  out.text(video);
+  out.text(protocol);
+  out.long(receivedAt);
+  out.long(sentAt);
+  out.long(baseAt);
+  out.long(context === null ? 0 : 1);
+  if (context === null) return;
+  writeContextStart(out, context);
+  out.boolean(context.bot);
+  out.text(context.viewer);
+  out.text(context.meta);
+}
+
+/** What contexts of beacons and of sessions have in common, up to the player's version. */
+function writeContextStart(out: BytesOut, context: BeaconContext | SessionContext): void {
+  out.text(context.title);
+  out.long(context.durationMs);
+  out.long(context.live);
+  out.text(context.pageHost);
+  out.text(context.pagePath);
+  out.text(context.referrerHost);
+  out.text(context.source);
+  out.text(context.medium);
+  out.text(context.campaign);
+  out.text(context.country);
+  out.text(context.region);
+  out.text(context.browser);
+  out.text(context.platform);
+  out.text(context.device);
+  out.text(context.playerName);
+  out.text(context.playerVersion);
+}
+
+/** Field by field, in the order of the schema: quicker than any loop over names. */
+function writeSession(out: BytesOut, session: Session): void {
+  out.long(session.stream.videos.indexOf(session.video));
+  out.long(LINES.indexOf(session.line));
+  out.long(PLAY_STATES.indexOf(session.state));
+  out.long(session.part);
+  out.long(session.openedAtActive);
+  out.long(session.lastAtActive);
+  out.long(session.firstAt);
+  out.long(session.nowAt);
+  out.long(session.attemptAt);
+  out.long(session.startupMs);
+  out.long(session.rateMilli);
+  out.long(session.rateHighestMilli);
+  out.long(session.anchorMs);
+  out.long(session.anchorAt);
+  out.long(session.anchorRateMilli);
+  out.long(session.openFromMs);
+  out.long(session.openToMs);
+  out.long(session.openAt);
+  out.long(session.run);
+  out.long(session.contiguousAtMs);
+  out.long(session.mergedMs);
+  out.long(session.stallAt);
+  out.long(session.stalls);
+  out.long(session.stallMs);
+  out.long(session.seeks);
+  out.long(session.bitrateKbps);
+  out.long(session.bitrateKbpsMs);
+  out.long(session.bitrateKnownMs);
+  out.long(session.switchesUp);
+  out.long(session.switchesDown);
+  out.long(session.received);
+  out.long(session.lost);
+  out.long(session.duplicates);
+  out.long(session.late);
+  out.long(session.conflicts);
+  out.long(session.limitHits);
+  out.long(session.seqHighest);
+  out.long(session.checksumHigh);
+  out.long(session.checksumLow);
+  out.boolean(session.attempted);
+  out.boolean(session.played);
+  out.boolean(session.ended);
+  out.boolean(session.seekPending);
+  out.boolean(session.failedBeforeStart);
+  out.boolean(session.failedAfterStart);
+  writeSessionEnd(out, session);
+}
+
+function writeSessionEnd(out: BytesOut, { sections, errors, context }: Session): void {
+  out.longs(sections);
+  out.array(errors, (_, { code, fatal, count }) => {
+    out.text(code);
+    out.boolean(fatal);
+    out.long(count);
+  });
+  writeContextStart(out, context);
+  out.text(context.protocol);
+  out.boolean(context.bot);
+  out.text(context.viewer);
+  out.text(context.meta);
+}
+
+/** The visits of a stream, beside it: most streams have none. */
+function writeVisits(out: BytesOut, { site, session, visits, videos }: Stream): void {
+  out.text(site);
+  out.text(session);
+  out.array(visits, writeVisit);
+  out.longs(videos.map(({ visitId }) => visitId));
+}
+
+function writeVisit(out: BytesOut, { id, startedAt, lastAt, day, source, over }: Visit): void {
+  out.long(id);
+  out.long(startedAt);
+  out.long(lastAt);
+  out.text(day);
+  out.text(source);
+  out.boolean(over);
 }

@@ -212,18 +212,21 @@ export type State = {
   contextSession: Session | null;
 };
 
-const zeroLedger = (): Ledger => ({
-  records: 0,
-  ticks: 0,
-  controls: 0,
-  beacons: 0,
-  eventsInLog: 0,
-  folded: 0,
-  late: 0,
-  dead: 0,
-  duplicates: 0,
-  waiting: 0,
-});
+/** In the order of the snapshot. */
+export const LEDGER_NAMES = [
+  'records',
+  'ticks',
+  'controls',
+  'beacons',
+  'eventsInLog',
+  'folded',
+  'late',
+  'dead',
+  'duplicates',
+  'waiting',
+] as const satisfies readonly (keyof Ledger)[];
+
+const zeroLedger = (): Ledger => Object.fromEntries(LEDGER_NAMES.map((name) => [name, 0])) as Ledger;
 
 /** The state before the first record. */
 export function emptyPartition(settings: FoldSettings): State {

@@ -9,14 +9,14 @@ import { createRandom } from '../../infra/cli/audience/random.ts';
 import { encodeCopy } from '../../infra/runtime/copy-binary.ts';
 import type { Output } from '../../processor/core/outputs.ts';
 import { createPartition, emissionSeq, FOLD_VERSION, type PartitionState, step } from '../../processor/core/partition.ts';
-import { restore, snapshot } from '../../processor/core/snapshot.ts';
 import { Folding } from '../../processor/folding.ts';
 import { readRecord } from '../../processor/reader.ts';
 import { rollupRows } from '../../processor/rollups.ts';
 import { beaconRows, emissionRows } from '../../processor/rows.ts';
-import { openSnapshot, stateHashOf, takeSnapshot } from '../../processor/snapshots.ts';
-import { type Codec, createCodec } from '../../schemas/codec.ts';
+import { openSnapshot, takeSnapshot } from '../../processor/snapshots.ts';
+import { createCodec } from '../../schemas/codec.ts';
 import { runSeed } from '../sim/run.ts';
+import { bytesOf, finished, restoreFrom } from '../support/state-bytes.ts';
 import { type RecordedLog, readLog } from './recorded-log.ts';
 
 /** State hashes are written at these offsets, whatever the cut. */
@@ -38,7 +38,7 @@ function cutter(cut: string, name: string): () => boolean {
   };
 }
 
-const stateLine = (offset: number, state: PartitionState): string => JSON.stringify({ offset, state: stateHashOf(state).toString('hex') });
+const stateLine = (offset: number, state: PartitionState): string => JSON.stringify({ offset, state: sha256(bytesOf(state)) });
 
 function foldDecoded(log: Extract<RecordedLog, { form: 'decoded' }>, due: () => boolean): string[] {
   const lines: string[] = [];
@@ -46,7 +46,7 @@ function foldDecoded(log: Extract<RecordedLog, { form: 'decoded' }>, due: () => 
   for (const record of log.records) {
     for (const output of step(state, record)) lines.push(JSON.stringify(output));
     if (record.offset % HASH_EVERY === 0) lines.push(stateLine(record.offset, state));
-    if (due()) state = restore(JSON.parse(JSON.stringify(snapshot(state))), log.settings);
+    if (due()) state = restoreFrom(bytesOf(state), log.settings);
   }
   return [...lines, stateLine(-1, state)];
 }
@@ -86,13 +86,10 @@ function foldRaw(log: Extract<RecordedLog, { form: 'raw' }>, due: () => boolean)
     if (!read.ok) throw new Error(`record ${raw.offset} has a schema nobody recorded`);
     const folded = folding.fold(read.record, raw);
     if (!folded.ok) throw new Error(folded.detail);
-    if (raw.offset % HASH_EVERY === 0) {
-      const avro = sha256(codec.encodeSnapshot(snapshot(folding.state)));
-      lines.push(stateLine(raw.offset, folding.state), JSON.stringify({ offset: raw.offset, avro }));
-    }
+    if (raw.offset % HASH_EVERY === 0) lines.push(stateLine(raw.offset, folding.state));
     if (!due()) continue;
     flush();
-    folding = begin(restored(codec, log, folding), folding.nextOffset);
+    folding = begin(restored(log, folding), folding.nextOffset);
   }
   flush();
   return [...sorted(lines), stateLine(-1, folding.state), JSON.stringify(rollupRows(outputs))];
@@ -101,9 +98,9 @@ function foldRaw(log: Extract<RecordedLog, { form: 'raw' }>, due: () => boolean)
 /** Emissions come with the flush, hashes with the record: the order of lines depends on the cut, what they say must not. */
 const sorted = (lines: string[]): string[] => lines.sort((a, b) => (a < b ? -1 : 1));
 
-function restored(codec: Codec, log: Extract<RecordedLog, { form: 'raw' }>, folding: Folding): PartitionState {
+function restored(log: Extract<RecordedLog, { form: 'raw' }>, folding: Folding): PartitionState {
   const { position, state } = folding;
-  const taken = takeSnapshot({ codec, schemaId: log.ids.snapshot, state, position, fingerprint: folding.fingerprint() });
+  const taken = finished(takeSnapshot({ schemaId: log.ids.snapshot, state, position, fingerprint: folding.fingerprint() }));
   const row = {
     epoch: 1,
     next_offset: position.nextOffset,
@@ -117,7 +114,7 @@ function restored(codec: Codec, log: Extract<RecordedLog, { form: 'raw' }>, fold
     checksum: taken.checksum,
     payload: taken.payload,
   };
-  const opened = openSnapshot(codec, row, log.settings);
+  const opened = finished(openSnapshot(row, log.settings));
   if (!opened.ok) throw new Error(opened.detail);
   return opened.state;
 }

@@ -148,6 +148,7 @@ function startProcessor(deps: ActorsDeps, name: string): Running {
       provisionalIntervalMs: 900,
       provisionalRowsPerSecondMax: 20,
       snapshotIntervalMs: 3_000,
+      snapshotSliceMs: 0,
     },
   });
   processor.start().catch((thrown: unknown) => {

@@ -153,6 +153,7 @@ const FAST: TaskSettings = {
   provisionalIntervalMs: 1,
   provisionalRowsPerSecondMax: 100_000,
   snapshotIntervalMs: 15,
+  snapshotSliceMs: 0,
 };
 
 let groups = 0;

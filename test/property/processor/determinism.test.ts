@@ -14,9 +14,9 @@ import {
   takeChanged,
 } from '../../../processor/core/partition.ts';
 import { FOLD_SETTINGS_DEFAULT } from '../../../processor/core/settings.ts';
-import { restore, snapshot, stateHashInput } from '../../../processor/core/snapshot.ts';
 import type { SessionPart } from '../../../schemas/session.ts';
 import { type Arrival, arrivalsOf, logFrom, wildLog } from '../../support/arbitraries.ts';
+import { bytesOf, restoreFrom, stateText as textOf } from '../../support/state-bytes.ts';
 
 /** Shorter waits than the defaults, so that a log needs fewer ticks. */
 const SETTINGS = { ...FOLD_SETTINGS_DEFAULT, idleGapMs: 120_000, endedLingerMs: 60_000, tombstoneMs: 400_000 };
@@ -40,7 +40,6 @@ function fold(records: readonly FoldRecord[], state = createPartition(SETTINGS))
 
 const partsOf = (outputs: readonly Output[]): SessionPart[] => outputs.flatMap((output) => (output.kind === 'sealed' ? [output.part] : []));
 const sortParts = (parts: readonly SessionPart[]): string[] => parts.map((part) => JSON.stringify(part)).sort();
-const textOf = (state: PartitionState): string => stateHashInput(state).join('\n');
 
 /** The beacon at another door, each of its events moved by less than a second so that no two have one time. */
 const stampedAs = (protocol: 'mave', beacon: Arrival['beacon'], moveMs: () => number): Arrival['beacon'] => ({
@@ -161,7 +160,7 @@ describe('determinism', () => {
           records.forEach((record, i) => {
             if (places.includes(i)) {
               const before = textOf(state);
-              state = restore(JSON.parse(JSON.stringify(snapshot(state))), SETTINGS);
+              state = restoreFrom(bytesOf(state), SETTINGS);
               assert.equal(textOf(state), before);
               assertPartition(state);
             }

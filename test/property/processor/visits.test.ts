@@ -6,15 +6,13 @@ import { assertOutputs, assertPartition } from '../../../processor/core/invarian
 import type { Output } from '../../../processor/core/outputs.ts';
 import { createPartition, emissionSeq, type FoldRecord, ledger, type PartitionState, step } from '../../../processor/core/partition.ts';
 import { FOLD_SETTINGS_DEFAULT } from '../../../processor/core/settings.ts';
-import { type PartitionSnapshot, restore, snapshot, stateHashInput } from '../../../processor/core/snapshot.ts';
-import { createCodec, schemaText } from '../../../schemas/codec.ts';
 import { HIT_KINDS, visitStampText } from '../../../schemas/visits.ts';
 import { type Arrival, logFrom } from '../../support/arbitraries.ts';
 import { context, EPOCH, type EventSpec } from '../../support/records.ts';
+import { bytesOf, restoreFrom, stateText as textOf } from '../../support/state-bytes.ts';
 
 const SETTINGS = { ...FOLD_SETTINGS_DEFAULT, idleGapMs: 60_000, endedLingerMs: 30_000, tombstoneMs: 200_000 };
 const RUNS = 120;
-const IDS = { beacon: 1, tick: 2, control: 3, session: 4, snapshot: 5 };
 
 /** Hits of up to two visitors, late by up to two minutes, with what splits visits turning up often. */
 const hits: fc.Arbitrary<Arrival[]> = fc
@@ -61,7 +59,6 @@ function fold(records: readonly FoldRecord[], state: PartitionState = createPart
 }
 
 const logOf = (arrivals: readonly Arrival[]): FoldRecord[] => logFrom(arrivals, Math.max(0, ...arrivals.map(({ atMs }) => atMs)) + 200_000);
-const textOf = (state: PartitionState): string => stateHashInput(state).join('\n');
 
 describe('visits of any hits', () => {
   it('every hit is in one visit, and every visit is as long as its hits say (VS1, A2)', () => {
@@ -88,15 +85,13 @@ describe('visits of any hits', () => {
   });
 
   it('a restore anywhere, through bytes, goes on byte by byte (V6, V7)', () => {
-    const codec = createCodec(IDS);
     fc.assert(
       fc.property(hits, fc.nat(), (arrivals, place) => {
         const records = logOf(arrivals);
         const cut = place % records.length;
         const straight = fold(records);
         const head = fold(records.slice(0, cut));
-        const bytes = codec.encodeSnapshot(snapshot(head.state));
-        const restored = restore(codec.decodeSnapshot(bytes) as PartitionSnapshot, SETTINGS);
+        const restored = restoreFrom(bytesOf(head.state), SETTINGS);
         assert.equal(textOf(restored), textOf(head.state));
         const tail = fold(records.slice(cut), restored);
         assert.deepEqual([...head.outputs, ...tail.outputs], straight.outputs);
@@ -107,13 +102,10 @@ describe('visits of any hits', () => {
   });
 
   it('a snapshot of a version that knew no visits is read as it was (V7)', () => {
-    const earlier = (): string => {
-      const schema = JSON.parse(schemaText('snapshot')) as { fields: { name: string }[] };
-      return JSON.stringify({ ...schema, fields: schema.fields.filter(({ name }) => name !== 'visits') });
-    };
-    const old = createCodec(IDS, (name) => (name === 'snapshot' ? earlier() : schemaText(name)));
     const { state } = fold(logFrom([{ atMs: 0, beacon: { events: [{ type: 'playing', seq: 0, positionMs: 0 }] } }], 5_000));
-    const restored = restore(createCodec(IDS).decodeSnapshot(old.encodeSnapshot(snapshot(state))) as PartitionSnapshot, SETTINGS);
+    const bytes = bytesOf(state);
+    assert.equal(bytes.at(-1), 0, 'ends with the empty list of visits');
+    const restored = restoreFrom(bytes.subarray(0, -1), SETTINGS);
     assert.equal(textOf(restored), textOf(state));
     assert.equal(restored.streams.size, 1);
   });
