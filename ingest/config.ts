@@ -1,5 +1,6 @@
 // Settings of the ingest gateway. Read once, in main.ts.
 import { commonSettings, rule, setting } from '../infra/runtime/config.ts';
+import { surfaceSpec } from '../infra/runtime/surface-settings.ts';
 
 export const ingestConfigSpec = {
   ...commonSettings,
@@ -166,4 +167,5 @@ export const ingestConfigSpec = {
     default: '20000',
     description: 'Time a stop may take: answer what was accepted, drain, close',
   }),
+  ...surfaceSpec('BACKDATE_MAX_MS'),
 };

@@ -8,7 +8,9 @@ import { codeOf, messageOf, toError } from '../infra/runtime/errors.ts';
 import { closeServer, listen } from '../infra/runtime/http.ts';
 import type { HealthReport } from '../infra/runtime/metrics.ts';
 import type { Clock, LogWriter, Scheduler, Statement } from '../infra/runtime/ports.ts';
+import { surfaceValue } from '../infra/runtime/surface-settings.ts';
 import type { Codec } from '../schemas/codec.ts';
+import { backdateUnsetMs } from '../schemas/surfaces.ts';
 import { createApp, type SdkFiles } from './app.ts';
 import { type Collector, createCollector } from './collect.ts';
 import type { ingestConfigSpec } from './config.ts';
@@ -112,7 +114,7 @@ export async function startGateway(deps: GatewayDeps): Promise<Gateway> {
   const { server, sockets, forwarder } = createIngestServer(deps, {
     doors: createDoors(
       deps,
-      { collector, sites, metrics, hashId, uuid: scheduler.uuid },
+      { collector, sites, metrics, hashId, backdateMaxMs: backdateLimits(config), uuid: scheduler.uuid },
       { lookups, tokenSecret, visits: visitDeps(deps, lookups, visitSettings) },
     ),
     metrics,
@@ -174,6 +176,11 @@ function collectorOf({ config, scheduler, writer, codec }: GatewayDeps, parts: C
 }
 
 type DoorParts = { lookups: Lookups; tokenSecret: DoorSecret; visits: (shared: DoorDeps) => VisitDoorDeps };
+
+const backdateLimits =
+  (config: GatewayDeps['config']): DoorDeps['backdateMaxMs'] =>
+  (surface) =>
+    surfaceValue(config, surface, 'BACKDATE_MAX_MS') ?? backdateUnsetMs(surface);
 
 /** What the doors of measurement protocols are built from. */
 function visitDeps(deps: GatewayDeps, lookups: Lookups, visitSettings: VisitSettings): DoorParts['visits'] {

@@ -2,10 +2,17 @@
 import { createHash } from 'node:crypto';
 import type { FoldSettings } from './core/settings.ts';
 
-/** SHA-256 of the fold settings in key order, and of the partition count. */
+/** SHA-256 of the fold settings, at every level in key order and without what is not set, and of the partition count. */
 export function configHashOf(settings: FoldSettings, partitions: number): Buffer {
-  const entries = Object.entries(settings).sort(([a], [b]) => (a < b ? -1 : 1));
   return createHash('sha256')
-    .update(JSON.stringify([partitions, entries]))
+    .update(JSON.stringify([partitions, inOrder(settings)]))
     .digest();
 }
+
+function inOrder(value: unknown): unknown {
+  if (typeof value !== 'object' || value === null) return value;
+  const entries = Object.entries(value).filter(([, inner]) => inner !== undefined && !isEmpty(inner));
+  return entries.sort(([a], [b]) => (a < b ? -1 : 1)).map(([name, inner]) => [name, inOrder(inner)]);
+}
+
+const isEmpty = (value: unknown): boolean => typeof value === 'object' && value !== null && Object.keys(value).length === 0;

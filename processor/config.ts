@@ -1,5 +1,7 @@
 // Settings of the processor, read once in main.ts.
 import { commonSettings, loadConfig, rule, setting } from '../infra/runtime/config.ts';
+import { surfaceSpec, surfaceValue } from '../infra/runtime/surface-settings.ts';
+import { ENDED_IS_IDLE, SURFACE_TIMES, SURFACES, type SurfaceTimes } from '../schemas/surfaces.ts';
 import type { FoldSettings } from './core/settings.ts';
 import { FOLD_SETTINGS_DEFAULT } from './core/settings.ts';
 import type { TaskSettings } from './task-deps.ts';
@@ -9,7 +11,10 @@ const duration = (env: string, fallback: number, description: string, minMs = 1)
 const count = (env: string, fallback: number, description: string) =>
   setting({ env, schema: rule.integer(1, 1_000_000_000), default: String(fallback), description });
 
-/** Every variable of the processor. Those named FOLD change results: a control record is the way to change them on a running topic (D11). */
+/**
+ * Every variable of the processor. Those named FOLD and those of the surfaces change results: all processors of a topic must have the same
+ * (D26), and a control record is the way to change them while it runs (D11).
+ */
 export const processorConfigSpec = {
   ...commonSettings,
   group: setting({
@@ -93,6 +98,9 @@ export const processorConfigSpec = {
     FOLD_SETTINGS_DEFAULT.stepCapMs,
     'The most that one record adds to log-active time: three ticks',
   ),
+  ...surfaceSpec('IDLE_GAP_MS'),
+  ...surfaceSpec('LINGER_MS'),
+  ...surfaceSpec('BACKDATE_MAX_MS'),
 };
 
 export type ProcessorConfig = ReturnType<typeof loadProcessorConfig>;
@@ -105,7 +113,21 @@ export function loadProcessorConfig(env: Readonly<Record<string, string | undefi
 /** The part of the settings that results depend on. */
 export function foldSettingsOf(config: ProcessorConfig): FoldSettings {
   const { idleGapMs, leaveLingerMs, endedLingerMs, graceMs, ageMaxMs, stepCapMs } = config;
-  return { ...FOLD_SETTINGS_DEFAULT, idleGapMs, leaveLingerMs, endedLingerMs, graceMs, ageMaxMs, stepCapMs };
+  const surfaces = { ...SURFACE_TIMES };
+  for (const surface of SURFACES) surfaces[surface] = surfaceTimesOf(config, surface);
+  return { ...FOLD_SETTINGS_DEFAULT, idleGapMs, leaveLingerMs, endedLingerMs, graceMs, ageMaxMs, stepCapMs, surfaces };
+}
+
+function surfaceTimesOf(config: ProcessorConfig, surface: (typeof SURFACES)[number]): SurfaceTimes {
+  const times: SurfaceTimes = { ...SURFACE_TIMES[surface] };
+  const idleGapMs = surfaceValue(config, surface, 'IDLE_GAP_MS');
+  const leaveLingerMs = surfaceValue(config, surface, 'LINGER_MS');
+  const backdateMaxMs = surfaceValue(config, surface, 'BACKDATE_MAX_MS');
+  if (idleGapMs !== undefined) times.idleGapMs = idleGapMs;
+  if (idleGapMs !== undefined && ENDED_IS_IDLE.has(surface)) times.endedLingerMs = idleGapMs;
+  if (leaveLingerMs !== undefined) times.leaveLingerMs = leaveLingerMs;
+  if (backdateMaxMs !== undefined) times.backdateMaxMs = backdateMaxMs;
+  return times;
 }
 
 /** The part of the settings that only timing depends on. */

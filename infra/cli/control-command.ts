@@ -18,6 +18,7 @@ const MEANINGS: Record<(typeof CONTROLLED_SETTINGS)[number], string> = {
   endedLingerMs: 'wait after a video has ended',
   graceMs: 'wait for a missing sequence number',
   ageMaxMs: 'longest life of a session',
+  backdateMaxMs: 'how old a client time may be; an older one counts as receipt',
 };
 
 async function send(control: Control): Promise<void> {

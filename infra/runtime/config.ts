@@ -2,6 +2,7 @@
 // reported at once. The same specs generate .env.example and the README table (`npm run docs:config`).
 import { hostname } from 'node:os';
 import { z } from 'zod';
+import { SURFACES, type Surface } from '../../schemas/surfaces.ts';
 import { PlayheadError } from './errors.ts';
 
 /** One variable: its name in the environment, its rule, its default (as it would be written) and what it does. */
@@ -23,13 +24,19 @@ const PREFIX = 'PLAYHEAD_';
  * stand in a shared environment, and a typing mistake in it is that service's to report. A test compares the list with .env.example.
  */
 export const VARIABLE_WORDS: readonly string[] = [
+  'ANALYTICS',
   'DEFAULT',
   'DOMAIN',
   'FOLD',
+  'GA',
+  'GA4',
   'INGEST',
   'INSTANCE',
   'LOCAL',
   'LOG',
+  'MAVE',
+  'MICROTICKS',
+  'NATIVE',
   'PARTITIONS',
   'PEERTUBE',
   'PROCESSOR',
@@ -41,6 +48,28 @@ export const VARIABLE_WORDS: readonly string[] = [
   'TOPIC',
   'TRUSTED',
 ];
+/** Endings of the settings that every surface has. */
+export const SURFACE_SETTINGS = ['IDLE_GAP_MS', 'LINGER_MS', 'BACKDATE_MAX_MS'] as const;
+export type SurfaceSetting = (typeof SURFACE_SETTINGS)[number];
+
+/** Name of a surface's setting in the environment. */
+export const surfaceVariable = (surface: Surface, name: SurfaceSetting): string => `${PREFIX}${surface.toUpperCase()}_${name}`;
+
+/**
+ * Variables whose word several services use: in a shared environment none may take another's for a typing mistake. A test compares the
+ * list with the specs.
+ */
+export const SHARED_VARIABLES: readonly string[] = [
+  'PLAYHEAD_PEERTUBE_JUMPS',
+  'PLAYHEAD_PEERTUBE_LIVE_MS',
+  'PLAYHEAD_PEERTUBE_METRIC_VIDEOS_MAX',
+  'PLAYHEAD_PEERTUBE_VIDEOS_REFRESH_MS',
+  'PLAYHEAD_PEERTUBE_VIEW_AFTER_MS',
+  'PLAYHEAD_PEERTUBE_VIEW_EXPIRATION_MS',
+  'PLAYHEAD_TOPIC_RETENTION_HOURS',
+  ...SURFACES.flatMap((surface) => SURFACE_SETTINGS.map((name) => surfaceVariable(surface, name))),
+];
+
 const wordOf = (name: string): string => name.slice(PREFIX.length).split('_')[0] ?? '';
 
 /** Declares a variable; only there to infer its type. */
@@ -55,6 +84,9 @@ export const rule = {
   /** Integer within bounds, both inclusive. */
   integer: (min: number, max: number) => z.coerce.number<string>().int().min(min).max(max),
   number: (min: number, max: number) => z.coerce.number<string>().min(min).max(max),
+  /** Nothing, or an integer within bounds; nothing is undefined. */
+  optionalInteger: (min: number, max: number) =>
+    z.union([z.literal('').transform(() => undefined), z.coerce.number<string>().int().min(min).max(max)]),
   flag: () => z.enum(['true', 'false', '1', '0']).transform((text) => text === 'true' || text === '1'),
   oneOf: <const V extends readonly [string, ...string[]]>(values: V) => z.enum(values),
   /** Comma-separated, empty entries dropped. */
@@ -81,7 +113,7 @@ export function loadConfig<const S extends ConfigSpec>(
   const values: Record<string, unknown> = {};
   // What all services share may stand in any one's environment, used there or not.
   const settings = [...Object.values(commonSettings), ...Object.values(spec)];
-  const known = new Set([...alsoKnown, ...settings.map((each) => each.env)]);
+  const known = new Set([...alsoKnown, ...SHARED_VARIABLES, ...settings.map((each) => each.env)]);
   const ownWords = new Set(settings.map((each) => wordOf(each.env)));
   const isForeign = (name: string): boolean => VARIABLE_WORDS.includes(wordOf(name)) && !ownWords.has(wordOf(name));
   for (const [name, declared] of Object.entries(spec)) {

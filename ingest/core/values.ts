@@ -4,8 +4,6 @@ import { INSTANT_MAX, INT_MAX } from './limits.ts';
 
 /** A client time further ahead of receipt than this is not believed. */
 export const CLOCK_AHEAD_MAX_MS = 600_000;
-/** A client time older than this is not believed, unless its door says otherwise. */
-export const BACKDATE_MAX_MS = 86_400_000;
 
 const NUMERIC = /^[+-]?(\d+\.?\d*|\.\d+)(e[+-]?\d{1,3})?$/i;
 const TEXT_LENGTH_MAX = 64;
@@ -65,9 +63,13 @@ export function instantOfIso(value: unknown): number {
 
 /**
  * Will the fold take receipt for this client time? It corrects a session's clock from its first event on, so times are handed on as they
- * came; the door only counts (`clock_clamped`). `sentAt` -1 = the request names no send time.
+ * came; the door only counts (`clock_clamped`). `backdateMaxMs`: what is set for its surface; `sentAt` -1 = the request names no send time.
  */
-export function isClamped(at: number, receivedAt: number, sentAt = -1, backdateMaxMs = BACKDATE_MAX_MS): boolean {
+export function isClamped(
+  at: number,
+  receivedAt: number,
+  { backdateMaxMs, sentAt = -1 }: { backdateMaxMs: number; sentAt?: number },
+): boolean {
   const eventAt = sentAt >= 0 ? receivedAt - (sentAt - at) : at;
   return eventAt > receivedAt + CLOCK_AHEAD_MAX_MS || eventAt < receivedAt - backdateMaxMs;
 }

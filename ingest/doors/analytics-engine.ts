@@ -1,7 +1,8 @@
 // The door of Analytics Engine (protocols.md section 6): GET /, which its client calls first, and POST /event. The Authorization header is
 // the key itself, without a scheme.
 import { createHash } from 'node:crypto';
-import { COUNTED_SESSION_PREFIX, type CountedEvent, countedDraft, isAhead, readCounted } from '../core/protocols/analytics-engine.ts';
+import { COUNTED_SESSION_PREFIX, type CountedEvent, countedDraft, readCounted } from '../core/protocols/analytics-engine.ts';
+import { isClamped } from '../core/values.ts';
 import { createEventStreams } from '../event-streams.ts';
 import type { Door, DoorDeps, DoorReply, DoorRequest } from './door.ts';
 import { type Failure, failureOf, jsonFailure } from './failure.ts';
@@ -81,9 +82,9 @@ function idempotencyKeyOf({ headers }: DoorRequest): string {
   return (Array.isArray(given) ? (given[0] ?? '') : (given ?? '')).slice(0, IDEMPOTENCY_KEY_MAX);
 }
 
-function countOddities({ metrics }: AnalyticsEngineDoorDeps, event: CountedEvent, receivedAt: number): void {
+function countOddities({ metrics, backdateMaxMs }: AnalyticsEngineDoorDeps, event: CountedEvent, receivedAt: number): void {
   if (event.unitFixed) metrics.oddity(PROTOCOL, 'unit_fixed', 1);
-  if (isAhead(event, receivedAt)) metrics.oddity(PROTOCOL, 'clock_clamped', 1);
+  if (isClamped(event.createdAt, receivedAt, { backdateMaxMs: backdateMaxMs(PROTOCOL) })) metrics.oddity(PROTOCOL, 'clock_clamped', 1);
 }
 
 function refuseBody(deps: AnalyticsEngineDoorDeps, unread: Unread): DoorReply | undefined {

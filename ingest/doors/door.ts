@@ -2,6 +2,7 @@
 // protocol wants it; it decides nothing about sites, limits, enrichment or the log. The front (front.ts) has done CORS, the
 // path prefix of keys, the client's address and the limit per network before a door is asked.
 import type { IncomingHttpHeaders } from 'node:http';
+import type { Surface } from '../../schemas/surfaces.ts';
 import type { BodyResult } from '../body.ts';
 import type { Collector } from '../collect.ts';
 import type { IngestMetrics } from '../metrics.ts';
@@ -67,5 +68,7 @@ export type DoorDeps = {
   metrics: IngestMetrics;
   /** 32 base64url characters for an id that does not fit the contract (draft.ts, sessionIdOf). */
   hashId: (text: string) => string;
+  /** How old a client time of the surface may be, ms. */
+  backdateMaxMs: (surface: Surface) => number;
   uuid: () => string;
 };

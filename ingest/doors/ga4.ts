@@ -63,7 +63,7 @@ async function handle(deps: VisitDoorDeps, request: DoorRequest): Promise<DoorRe
     deps.metrics.limitHit('body_bytes');
     return refused(deps, 'body_bytes');
   }
-  const asked = readGa4(read.value, request.receivedAt);
+  const asked = readGa4(read.value, request.receivedAt, deps.backdateMaxMs('ga4'));
   const owned = ownedOf(deps, request, answer.site, asked);
   if (owned === 'not_ready') return overloaded(deps);
   if (owned.length === 0) return NO_CONTENT;
@@ -183,7 +183,7 @@ async function handleDebug(deps: VisitDoorDeps, request: DoorRequest): Promise<D
   else {
     if (read.bytes > GA4_BODY_BYTES_MAX)
       messages.push({ fieldPath: '', description: `at most ${GA4_BODY_BYTES_MAX} bytes`, validationCode: 'EXCEEDED_MAX_ENTITIES' });
-    messages.push(...readGa4(read.value, request.receivedAt).problems.map(({ problem }) => problem));
+    messages.push(...readGa4(read.value, request.receivedAt, deps.backdateMaxMs('ga4')).problems.map(({ problem }) => problem));
   }
   return { status: 200, body: JSON.stringify({ validationMessages: messages }), contentType: 'application/json' };
 }

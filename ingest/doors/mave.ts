@@ -17,7 +17,7 @@ export function createMaveDoor(deps: DoorDeps): Door {
 async function collectEvents(deps: DoorDeps, request: DoorRequest): Promise<DoorReply | undefined> {
   const body = await readJson(request, { depthMax: MAVE_DEPTH_MAX });
   if (!body.ok) return body.kind === 'aborted' ? undefined : unread(deps, body);
-  const read = readMaveEvents(body.value, request.receivedAt);
+  const read = readMaveEvents(body.value, request.receivedAt, deps.backdateMaxMs('mave'));
   if (!read.ok) {
     deps.metrics.beacons('dropped', `mave_${read.kind}`, 1);
     if (read.kind === 'payload') return refusal(400, { error: NOT_A_LIST });

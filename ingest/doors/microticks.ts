@@ -133,7 +133,7 @@ type Sent = { request: DoorRequest; at: number; draft: Draft; key: WriteKey };
 
 /** undefined = it is in the log. */
 async function collect(deps: Deps, { request, at, draft, key }: Sent): Promise<DoorReply | undefined> {
-  if (isClamped(at, request.receivedAt)) deps.metrics.oddity(PROTOCOL, 'clock_clamped', 1);
+  if (isClamped(at, request.receivedAt, { backdateMaxMs: deps.backdateMaxMs(PROTOCOL) })) deps.metrics.oddity(PROTOCOL, 'clock_clamped', 1);
   const failed = failureOf(await deps.collector.collect([{ draft, key }], request));
   return failed === undefined ? undefined : word(failed);
 }

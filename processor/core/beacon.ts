@@ -234,7 +234,7 @@ function foldInto(step: Step, stream: Stream, arrival: PendingEvent, line: Line,
   if (arrivedAtActive > session.lastAtActive) session.lastAtActive = arrivedAtActive;
   countReceived(step, session, event, idHigh, idLow);
   if (stamp !== undefined && event.type === 'custom') emitCustom(step, session, event, foldHit(state, session, source, event, stamp));
-  else if (foldEvent(state, session, source, event)) emitCustom(step, session, event, customTime(session, source, event));
+  else if (foldEvent(state, session, source, event)) emitCustom(step, session, event, customTime(state, session, source, event));
   publish(state, session);
 }
 

@@ -28,13 +28,15 @@ function changeSettings(step: Step, control: Control): void {
   fireDue(step);
 }
 
+const NOTHING_SET = Object.freeze(Object.fromEntries(CONTROLLED_SETTINGS.map((name) => [name, -1]))) as Readonly<ControlledValues>;
+
 const isControlled = (name: string): name is ControlledSetting => (CONTROLLED_SETTINGS as readonly string[]).includes(name);
 
 function overridesFor(step: Step, { site, protocol }: Control): ControlledValues {
   const { overrides } = step.state;
   const ofSite = overrides.get(site) ?? new Map<string, ControlledValues>();
   overrides.set(site, ofSite);
-  const values = ofSite.get(protocol) ?? { idleGapMs: -1, leaveLingerMs: -1, endedLingerMs: -1, graceMs: -1, ageMaxMs: -1 };
+  const values = ofSite.get(protocol) ?? { ...NOTHING_SET };
   ofSite.set(protocol, values);
   return values;
 }

@@ -5,7 +5,7 @@ import { emitSealed } from './emit.ts';
 import { hitLimit } from './session.ts';
 import type { BeaconSource, Line, Session, State, Stream, VideoRecord } from './state.ts';
 import { createSession } from './state.ts';
-import { anchorClock, supplementTime } from './time.ts';
+import { anchorClock, backdateMaxMs, supplementTime } from './time.ts';
 
 /** Visit id of what belongs to no visit. */
 const NO_VISIT = -1;
@@ -72,8 +72,9 @@ function openPart(
     state.limits.partsMax++;
     return 'parts_limit';
   }
-  const record = known ?? createVideo(stream, video, visitId, source, event);
-  const at = known === undefined ? record.startedAt : supplementTime(known, source, event);
+  const backMaxMs = backdateMaxMs(state, stream.site, source);
+  const record = known ?? createVideo(stream, { video, visitId }, source, event, backMaxMs);
+  const at = known === undefined ? record.startedAt : supplementTime(known, source, event, backMaxMs);
   const session = createSession(stream, record, { line, part: record.nextPart++, nowAt: at, activeTime: arrivedAtActive });
   session.duplicates = stream.heldDuplicates;
   session.conflicts = stream.heldConflicts;
@@ -90,8 +91,14 @@ export function addTo(stream: Stream, session: Session): void {
   else stream.sessions.push(session);
 }
 
-function createVideo(stream: Stream, video: string, visitId: number, source: BeaconSource, event: BeaconEvent): VideoRecord {
-  const record = { video, ...anchorClock(source, event), durationMs: -1, live: -1, nextPart: 0, visitId, flags: 0 };
+function createVideo(
+  stream: Stream,
+  { video, visitId }: Pick<Place, 'video' | 'visitId'>,
+  source: BeaconSource,
+  event: BeaconEvent,
+  backMaxMs: number,
+): VideoRecord {
+  const record = { video, ...anchorClock(source, event, backMaxMs), durationMs: -1, live: -1, nextPart: 0, visitId, flags: 0 };
   // A literal array takes one place, a pushed one seventeen; most streams have one video.
   if (stream.videos.length === 0) stream.videos = [record];
   else stream.videos.push(record);

@@ -1,7 +1,8 @@
 // What the fold can be told: durations in log-active time and limits. Limits are per partition or smaller and never depend on the
 // machine, or ownership would change results (D33). Every limit has a counter of the same name in the state (V13).
 
-import { doorSetting } from './doors.ts';
+import type { Protocol } from '../../schemas/beacon.ts';
+import { BACKDATE_DEFAULT_MAX_MS, SURFACE_TIMES, type SurfaceTimes } from '../../schemas/surfaces.ts';
 
 /** Settings of one partition's fold. Times in ms of log-active time; limits are counts. Source: design.md section 4. */
 export type FoldSettings = {
@@ -15,6 +16,10 @@ export type FoldSettings = {
   graceMs: number;
   /** Longest life of a session. */
   ageMaxMs: number;
+  /** A client time further behind receipt than this is not believed (D15). */
+  backdateMaxMs: number;
+  /** What surfaces set otherwise. */
+  surfaces: Readonly<Partial<Record<Protocol, Readonly<SurfaceTimes>>>>;
   /** The most that one record may add to log-active time (D13): three ticks. */
   stepCapMs: number;
   /** How long a sealed session is remembered so that its copies do not count again (D17). */
@@ -53,6 +58,8 @@ export const FOLD_SETTINGS_DEFAULT: Readonly<FoldSettings> = Object.freeze({
   endedLingerMs: 300_000,
   graceMs: 15_000,
   ageMaxMs: 86_400_000,
+  backdateMaxMs: BACKDATE_DEFAULT_MAX_MS,
+  surfaces: SURFACE_TIMES,
   stepCapMs: 6_000,
   tombstoneMs: 21_600_000,
   liveSilenceMs: 120_000,
@@ -88,7 +95,7 @@ export const LIMIT_NAMES = [
 export type LimitName = (typeof LIMIT_NAMES)[number];
 
 /** Settings that a control record may change, for all, for a site, for a protocol or for both. */
-export const CONTROLLED_SETTINGS = ['idleGapMs', 'leaveLingerMs', 'endedLingerMs', 'graceMs', 'ageMaxMs'] as const;
+export const CONTROLLED_SETTINGS = ['idleGapMs', 'leaveLingerMs', 'endedLingerMs', 'graceMs', 'ageMaxMs', 'backdateMaxMs'] as const;
 export type ControlledSetting = (typeof CONTROLLED_SETTINGS)[number];
 
 /** The largest value a control record may set: a week. */
@@ -102,16 +109,18 @@ export type SettingsSource = { settings: FoldSettings; overrides: Map<string, Ma
 
 /**
  * The value in force for a site and protocol: the most specific control record that sets it, (site, protocol), then site, then protocol,
- * then all; else what the door sets, else the default.
+ * then all; else what the surface sets, else what all have, or `unset`.
  */
-export function settingOf(source: SettingsSource, name: ControlledSetting, site: string, protocol: string): number {
-  const ofDoor = doorSetting(protocol, name);
-  const unless = ofDoor >= 0 ? ofDoor : source.settings[name];
-  if (source.overrides.size === 0) return unless;
-  const ofSite = source.overrides.get(site);
-  const ofAll = source.overrides.get('');
-  for (const values of [ofSite?.get(protocol), ofSite?.get(''), ofAll?.get(protocol), ofAll?.get('')]) {
-    if (values !== undefined && values[name] >= 0) return values[name];
+export function settingOf(source: SettingsSource, name: ControlledSetting, site: string, protocol: string, unset?: number): number {
+  if (source.overrides.size > 0) {
+    const ofSite = source.overrides.get(site);
+    const ofAll = source.overrides.get('');
+    for (const values of [ofSite?.get(protocol), ofSite?.get(''), ofAll?.get(protocol), ofAll?.get('')]) {
+      if (values !== undefined && values[name] >= 0) return values[name];
+    }
   }
-  return unless;
+  return surfaceSetting(source.settings, name, protocol) ?? unset ?? source.settings[name];
 }
+
+const surfaceSetting = ({ surfaces }: FoldSettings, name: ControlledSetting, protocol: string): number | undefined =>
+  (surfaces[protocol as Protocol] as Partial<ControlledValues> | undefined)?.[name];

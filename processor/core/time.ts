@@ -1,6 +1,7 @@
 // The clocks: log time of a partition (stream time, log-active time) and event time of a session (D12, D13, D15).
 import type { BeaconEvent } from '../../schemas/beacon.ts';
-import { backdateMaxMs, keepsOwnTimes } from './doors.ts';
+import { keepsOwnTimes } from './doors.ts';
+import { settingOf } from './settings.ts';
 import type { BeaconSource, Session, State, VideoRecord } from './state.ts';
 
 /** An event further ahead of the gateway's clock than this was stamped by a wrong clock. Source: protocols.md 0.3. */
@@ -24,18 +25,17 @@ export function advanceLogTime(state: State, appendAt: number): void {
 export const stampOf = (source: BeaconSource, event: BeaconEvent): number =>
   (source.baseAt >= 0 ? source.baseAt : source.receivedAt) + event.at;
 
-/** Event time of a session's first event, and what to add to the client's clock from then on. */
-export function anchorClock(source: BeaconSource, event: BeaconEvent): { startedAt: number; clockShiftMs: number } {
+/** How far behind receipt a client time of that site and surface may lie. */
+export const backdateMaxMs = (state: State, site: string, source: BeaconSource): number =>
+  settingOf(state, 'backdateMaxMs', site, source.protocol);
+
+/** Event time of a session's first event, and what to add to the client's clock from then on. `backMaxMs`: see backdateMaxMs. */
+export function anchorClock(source: BeaconSource, event: BeaconEvent, backMaxMs: number): { startedAt: number; clockShiftMs: number } {
   const stamp = stampOf(source, event);
   const clockShiftMs = source.baseAt >= 0 && source.sentAt >= 0 ? source.receivedAt - source.sentAt : 0;
   const startedAt = stamp + clockShiftMs;
-  if (
-    startedAt <= source.receivedAt + CLOCK_AHEAD_MAX_MS &&
-    startedAt >= source.receivedAt - backdateMaxMs(source.protocol) &&
-    startedAt >= 0
-  ) {
+  if (startedAt <= source.receivedAt + CLOCK_AHEAD_MAX_MS && startedAt >= source.receivedAt - backMaxMs && startedAt >= 0)
     return { startedAt, clockShiftMs };
-  }
   return { startedAt: source.receivedAt, clockShiftMs: source.receivedAt - stamp };
 }
 
@@ -44,10 +44,9 @@ export const eventTime = (video: VideoRecord, source: BeaconSource, event: Beaco
   stampOf(source, event) + (source.baseAt >= 0 ? video.clockShiftMs : 0);
 
 /** Event time at which a supplement opens: never before its session's start, and on a corrected clock if the client's went astray. */
-export function supplementTime(video: VideoRecord, source: BeaconSource, event: BeaconEvent): number {
+export function supplementTime(video: VideoRecord, source: BeaconSource, event: BeaconEvent, backMaxMs: number): number {
   const at = eventTime(video, source, event);
-  if (at <= source.receivedAt + CLOCK_AHEAD_MAX_MS && at >= source.receivedAt - backdateMaxMs(source.protocol))
-    return Math.max(at, video.startedAt);
+  if (at <= source.receivedAt + CLOCK_AHEAD_MAX_MS && at >= source.receivedAt - backMaxMs) return Math.max(at, video.startedAt);
   if (source.baseAt >= 0) video.clockShiftMs += source.receivedAt - at;
   return Math.max(source.receivedAt, video.startedAt);
 }
@@ -74,8 +73,9 @@ export function advanceEventTime(session: Session, source: BeaconSource, event: 
 }
 
 /** Event time of a custom event: its session's, except at doors whose events have nothing to do with each other. */
-export function customTime(session: Session, source: BeaconSource, event: BeaconEvent): number {
+export function customTime(state: State, session: Session, source: BeaconSource, event: BeaconEvent): number {
   if (!keepsOwnTimes(source.protocol)) return session.nowAt;
   const at = stampOf(source, event);
-  return isInstant(at) && at <= source.receivedAt + CLOCK_AHEAD_MAX_MS ? at : source.receivedAt;
+  const backMaxMs = settingOf(state, 'backdateMaxMs', session.stream.site, source.protocol, Number.POSITIVE_INFINITY);
+  return isInstant(at) && at <= source.receivedAt + CLOCK_AHEAD_MAX_MS && at >= source.receivedAt - backMaxMs ? at : source.receivedAt;
 }

@@ -11,7 +11,7 @@ import { publish } from './publish.ts';
 import { hitLimit } from './session.ts';
 import { settingOf } from './settings.ts';
 import type { BeaconSource, Session, State, Stream, Visit } from './state.ts';
-import { anchorClock, CLOCK_DISORDER_MAX_MS } from './time.ts';
+import { anchorClock, backdateMaxMs, CLOCK_DISORDER_MAX_MS } from './time.ts';
 
 /** Visits that a stream remembers for hits that come late; beyond, the oldest is let go. */
 export const VISITS_MAX = 16;
@@ -22,7 +22,7 @@ export type Hit = { source: BeaconSource; event: BeaconEvent; stamp: VisitStamp;
 /** The part that is to fold a stamped event: that of its visit, or of its video within the visit. */
 export function visitPartFor(step: Step, stream: Stream, hit: Hit): Session | FoldDeadReason {
   const { source, event, stamp, arrivedAtActive } = hit;
-  const at = timeOf(source, event);
+  const at = timeOf(step.state, stream.site, source, event);
   const visit = visitFor(step, stream, hit, at);
   const isHit = event.type === 'custom';
   const place = { video: isHit ? '' : source.video, visitId: visit.id, line: 'main' as const };
@@ -53,13 +53,14 @@ export function foldHit(state: State, session: Session, source: BeaconSource, ev
     const complete = refineFirst(context, source.context, { metaKeysMax: state.settings.metaKeysMax, opens: session.received === 1 });
     if (!complete) hitLimit(state, session, 'metaKeysMax', 1);
   }
-  const at = timeOf(source, event);
+  const at = timeOf(state, session.stream.site, source, event);
   if (stamp.interactive && at > session.nowAt) session.nowAt = at;
   return at;
 }
 
 /** Event time of a hit: what its beacon says, or receipt where that cannot be believed. Visits have no clock of their own to correct. */
-const timeOf = (source: BeaconSource, event: BeaconEvent): number => anchorClock(source, event).startedAt;
+const timeOf = (state: State, site: string, source: BeaconSource, event: BeaconEvent): number =>
+  anchorClock(source, event, backdateMaxMs(state, site, source)).startedAt;
 
 function visitFor(step: Step, stream: Stream, hit: Hit, at: number): Visit {
   const current = stream.visits.at(-1);

@@ -4,6 +4,7 @@ import { test } from 'node:test';
 import pg from 'pg';
 import type { LogMessage } from '../../schemas/beacon.ts';
 import type { Codec } from '../../schemas/codec.ts';
+import { SURFACE_TIMES } from '../../schemas/surfaces.ts';
 import { checkInvariants } from '../support/invariants.ts';
 import {
   contents,
@@ -168,6 +169,27 @@ test('other fold settings are refused while there is something to fold again, an
     const running = await runProcessor({ test: log, url });
     await halted(running);
     assert.equal(reasonOf(running), 'fold_settings');
+  }));
+
+test('a processor with another idle gap for one surface is refused, whoever came first (D26)', () =>
+  inDatabase(async (url) => {
+    const { log, more } = halves();
+    const hasty = { settings: { surfaces: { ...SURFACE_TIMES, native: { idleGapMs: 2_000 } } } };
+    const first = await runProcessor({ test: log, url, ...hasty, ...small });
+    await untilFolded(log, url);
+    // Killed in mid-work: what is open must be folded again from the snapshot, and under the settings that it was folded under.
+    first.die();
+    await sql(url, 'DELETE FROM snapshots WHERE next_offset = (SELECT max(next_offset) FROM snapshots)');
+    more();
+    const second = await runProcessor({ test: log, url });
+    await halted(second);
+    assert.equal(reasonOf(second), 'fold_settings');
+    await second.stop();
+    const third = await runProcessor({ test: log, url, ...hasty });
+    await untilFolded(log, url);
+    await third.stop();
+    const rows = await sql(url, `SELECT DISTINCT reason FROM sessions`);
+    assert.ok(rows.length > 0);
   }));
 
 test('a log whose last folded record is another one is refused (D23, F11)', () =>

@@ -170,7 +170,7 @@ const wildControl: fc.Arbitrary<Control> = fc.record({
   site: wildId,
   protocol: fc.constantFrom('', 'native', 'mave'),
   settings: fc.dictionary(
-    fc.constantFrom('idleGapMs', 'leaveLingerMs', 'endedLingerMs', 'graceMs', 'ageMaxMs', 'x', '__proto__'),
+    fc.constantFrom('idleGapMs', 'leaveLingerMs', 'endedLingerMs', 'graceMs', 'ageMaxMs', 'backdateMaxMs', 'x', '__proto__'),
     wildLong,
   ),
 });

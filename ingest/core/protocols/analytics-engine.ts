@@ -4,7 +4,6 @@ import { UNKNOWN_DETAIL } from '../../../schemas/beacon.ts';
 import { type Draft, NO_DRAFT_CONTEXT } from '../draft.ts';
 import { objectOf } from '../fields.ts';
 import { cleanText, fitsBytes } from '../text.ts';
-import { isClamped } from '../values.ts';
 
 /** An event as sent; '' = not said. */
 export type CountedEvent = {
@@ -46,10 +45,6 @@ export function readCounted(body: unknown): { ok: true; event: CountedEvent } | 
   const unitFixed = createdAt < SECONDS_BELOW;
   return { ok: true, event: { name, createdAt: unitFixed ? createdAt * 1000 : createdAt, uniqueId, type, unitFixed } };
 }
-
-/** Is the event so far ahead that the fold will count it at receipt? The past is never clamped here. */
-export const isAhead = (event: CountedEvent, receivedAt: number): boolean =>
-  isClamped(event.createdAt, receivedAt, -1, Number.POSITIVE_INFINITY);
 
 /**
  * The draft of an event. `mark` makes it another event than all others of its stream, however equal: what is sent twice counts twice.

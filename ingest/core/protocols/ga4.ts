@@ -12,7 +12,6 @@ export const GA4_EVENTS_MAX = 25;
 const NAME_CHARACTERS_MAX = 40;
 const PARAMS_BYTES_MAX = 8 * 1024;
 const CLIENT_CHARACTERS_MAX = 256;
-export const GA4_BACKDATE_MAX_MS = 72 * 3_600_000;
 
 /** Something wrong, where, and the code under which it is told to who debugs. */
 export type Ga4Problem = {
@@ -49,7 +48,7 @@ export type Ga4Request = {
 const NAME = /^[A-Za-z][A-Za-z0-9_]*$/;
 
 /** Reads a request. Never throws. */
-export function readGa4(body: unknown, receivedAt: number): Ga4Request {
+export function readGa4(body: unknown, receivedAt: number, backdateMaxMs: number): Ga4Request {
   const fields = objectOf(body) ?? {};
   const request: Ga4Request = {
     client: clientOf(fields),
@@ -74,7 +73,7 @@ export function readGa4(body: unknown, receivedAt: number): Ga4Request {
   else {
     events.forEach((event, index) => {
       if (index >= GA4_EVENTS_MAX) refuse(index, 'events', 'EXCEEDED_MAX_ENTITIES', `at most ${GA4_EVENTS_MAX} events in a request`, event);
-      else readEvent(request, event, { index, receivedAt, sentMicros: fields['timestamp_micros'] }, refuse);
+      else readEvent(request, event, { index, receivedAt, sentMicros: fields['timestamp_micros'], backdateMaxMs }, refuse);
     });
   }
   return request;
@@ -85,7 +84,7 @@ type Refuse = (index: number, fieldPath: string, code: Ga4Problem['validationCod
 function readEvent(
   request: Ga4Request,
   given: unknown,
-  { index, receivedAt, sentMicros }: { index: number; receivedAt: number; sentMicros: unknown },
+  { index, receivedAt, sentMicros, backdateMaxMs }: { index: number; receivedAt: number; sentMicros: unknown; backdateMaxMs: number },
   refuse: Refuse,
 ): void {
   const event = objectOf(given);
@@ -102,7 +101,7 @@ function readEvent(
   if (bytesOf(JSON.stringify(params)) > PARAMS_BYTES_MAX)
     return refuse(index, `${path}.params`, 'EXCEEDED_MAX_ENTITIES', `must be at most ${PARAMS_BYTES_MAX} bytes`, { name });
   const said = instantOfMicros(event['timestamp_micros'] ?? sentMicros ?? null);
-  const clamped = said >= 0 && isClamped(said, receivedAt, -1, GA4_BACKDATE_MAX_MS);
+  const clamped = said >= 0 && isClamped(said, receivedAt, { backdateMaxMs });
   request.events.push({
     index,
     name,

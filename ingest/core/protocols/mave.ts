@@ -1,6 +1,7 @@
 // mave's event list, POST /v1/events (protocols.md section 2): parsed JSON → drafts, one per session and video. An event without a
 // usable name, session or time refuses the request as a whole, as that contract has it; anything else that is wrong is left out.
 import { type BeaconEvent, UNKNOWN_DETAIL } from '../../../schemas/beacon.ts';
+import { BACKDATE_DEFAULT_MAX_MS } from '../../../schemas/surfaces.ts';
 import { type Draft, NO_DRAFT_CONTEXT } from '../draft.ts';
 import { objectOf } from '../fields.ts';
 import { DATA_BYTES_MAX, PLAYER_BYTES_MAX, URL_BYTES_MAX, VIDEO_ID_BYTES_MAX } from '../limits.ts';
@@ -43,7 +44,7 @@ export type MaveDraft = { draft: Draft; space: string };
 type Group = { draft: Draft; space: string; extras: Record<string, unknown>; read: { at: number; event: BeaconEvent }[] };
 
 /** Reads a whole body. Never throws. */
-export function readMaveEvents(body: unknown, receivedAt: number): MaveResult {
+export function readMaveEvents(body: unknown, receivedAt: number, backdateMaxMs = BACKDATE_DEFAULT_MAX_MS): MaveResult {
   const events = objectOf(body)?.['events'];
   if (!Array.isArray(events)) return { ok: false, kind: 'payload' };
   if (events.length > MAVE_EVENTS_MAX) return { ok: false, kind: 'too_many' };
@@ -54,7 +55,7 @@ export function readMaveEvents(body: unknown, receivedAt: number): MaveResult {
     const reason = fields === undefined ? 'must be an object' : problemOf(fields);
     if (fields === undefined || reason !== '') return { ok: false, kind: 'event', index, reason };
     const told = Math.round(numberOf(fields['timestamp']));
-    if (isClamped(told, receivedAt)) clamped++;
+    if (isClamped(told, receivedAt, { backdateMaxMs })) clamped++;
     const at = told >= 0 && told < INSTANT_MAX ? told : receivedAt;
     const group = groupOf(groups, fields);
     refineContext(group, fields);

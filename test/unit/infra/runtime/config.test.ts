@@ -2,7 +2,9 @@
 import assert from 'node:assert/strict';
 import { readFileSync } from 'node:fs';
 import { describe, it } from 'node:test';
+import { VARIABLE_GROUPS } from '../../../../infra/cli/variables.ts';
 import { commonSettings, loadConfig, rule, setting, VARIABLE_WORDS } from '../../../../infra/runtime/config.ts';
+import { ingestConfigSpec } from '../../../../ingest/config.ts';
 
 const spec = {
   ...commonSettings,
@@ -36,9 +38,17 @@ describe('loadConfig', () => {
     );
   });
 
+  it('takes no setting of another service for a mistake, in one environment for all (every variable, each service)', () => {
+    const environment = Object.fromEntries(
+      VARIABLE_GROUPS.flatMap(({ spec: each }) => Object.values(each)).map(({ env, default: text }) => [env, text ?? 'x']),
+    );
+    for (const { name, spec: each } of VARIABLE_GROUPS) assert.doesNotThrow(() => loadConfig(each, environment), name);
+    assert.throws(() => loadConfig(ingestConfigSpec, { PLAYHEAD_PEERTUBE_LIFE_MS: '1' }), /PLAYHEAD_PEERTUBE_LIFE_MS is not a setting/);
+  });
+
   it('knows the words of every documented variable', () => {
     const example = readFileSync(new URL('../../../../.env.example', import.meta.url), 'utf8');
-    const words = new Set([...example.matchAll(/^#PLAYHEAD_([A-Z]+)/gm)].map((match) => match[1] as string));
+    const words = new Set([...example.matchAll(/^#PLAYHEAD_([A-Z0-9]+)/gm)].map((match) => match[1] as string));
     assert.deepEqual([...words].sort(), [...VARIABLE_WORDS].sort());
   });
 });

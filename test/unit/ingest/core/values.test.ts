@@ -86,12 +86,13 @@ describe('values (protocols.md 0.3)', () => {
 
   it('client times that the fold will not believe', () => {
     const now = 1_800_000_000_000;
-    assert.equal(isClamped(now + 600_000, now), false);
-    assert.equal(isClamped(now + 600_001, now), true);
-    assert.equal(isClamped(now - 86_400_000, now), false);
-    assert.equal(isClamped(now - 86_400_001, now), true);
-    assert.equal(isClamped(now - 200_000_000, now, -1, 259_200_000), false);
-    assert.equal(isClamped(5_000, now, 6_000), false, 'a clock that is wrong by decades but names when it sent');
+    const day = { backdateMaxMs: 86_400_000 };
+    assert.equal(isClamped(now + 600_000, now, day), false);
+    assert.equal(isClamped(now + 600_001, now, day), true);
+    assert.equal(isClamped(now - 86_400_000, now, day), false);
+    assert.equal(isClamped(now - 86_400_001, now, day), true);
+    assert.equal(isClamped(now - 200_000_000, now, { backdateMaxMs: 259_200_000 }), false);
+    assert.equal(isClamped(5_000, now, { ...day, sentAt: 6_000 }), false, 'a clock that is wrong by decades but names when it sent');
   });
 
   it('deltas go from the first time there is', () => {

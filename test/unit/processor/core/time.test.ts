@@ -28,7 +28,7 @@ describe('log time (V9, A4)', () => {
 
 describe('settings by place (A5)', () => {
   it('the most specific place that sets a value wins', () => {
-    const unset = { idleGapMs: -1, leaveLingerMs: -1, endedLingerMs: -1, graceMs: -1, ageMaxMs: -1 };
+    const unset = { idleGapMs: -1, leaveLingerMs: -1, endedLingerMs: -1, graceMs: -1, ageMaxMs: -1, backdateMaxMs: -1 };
     const overrides = new Map([
       [
         '',
