@@ -44,7 +44,7 @@ export type OutboxDeps = {
 
 export type Outbox = {
   start(): void;
-  /** One pass over the partitions owned now; whether there is more to do at once. @throws what the database throws. */
+  /** One pass over the partitions owned now; whether there is more to do at once. @throws what database and log throw. */
   round(): Promise<boolean>;
   /** Ends after the round under way. */
   stop(): Promise<void>;
@@ -68,7 +68,11 @@ export function createOutbox(deps: OutboxDeps): Outbox {
     for (const partition of known) if (!epochs.has(partition)) deps.metrics.forget(partition);
     known = new Set(epochs.keys());
     if (epochs.size === 0) return false;
-    const batches = await readBatches(deps, epochs);
+    const positions = await readPositions(deps, epochs);
+    // Before anything can fail: what cannot be published must be seen to wait.
+    for (const { partition, through, published } of positions) deps.metrics.waiting(partition, through - published);
+    if (!deps.log.ready()) return false;
+    const batches = await readBatches(deps, positions);
     const more = await publish(deps, batches);
     for (const { position, last } of batches.values()) deps.metrics.waiting(position.partition, position.through - last);
     return more;
@@ -76,7 +80,7 @@ export function createOutbox(deps: OutboxDeps): Outbox {
   const loop = async (): Promise<void> => {
     for (let failures = 0; !stopping; ) {
       try {
-        const more = deps.log.ready() && (await round());
+        const more = await round();
         failures = 0;
         if (more) await deps.scheduler.yield();
         else await deps.scheduler.sleep(deps.settings.intervalMs);
@@ -99,14 +103,17 @@ export function createOutbox(deps: OutboxDeps): Outbox {
   };
 }
 
-async function readBatches(deps: OutboxDeps, epochs: ReadonlyMap<number, number>): Promise<Map<number, Batch>> {
+/** Of the partitions whose epoch is still ours. */
+async function readPositions(deps: OutboxDeps, epochs: ReadonlyMap<number, number>): Promise<OutboxPosition[]> {
   const { topic } = deps.settings;
   const positions = await deps.writers.use((connection) => connection.query(outboxPositions, [topic, [...epochs.keys()]]));
+  return positions.filter(({ partition, epoch }) => epoch === epochs.get(partition));
+}
+
+async function readBatches(deps: OutboxDeps, positions: readonly OutboxPosition[]): Promise<Map<number, Batch>> {
   const batches = new Map<number, Batch>();
-  for (const position of positions) {
-    if (position.epoch !== epochs.get(position.partition)) continue;
+  for (const position of positions)
     batches.set(position.partition, position.through > position.published ? await readBatch(deps, position) : nothing(position));
-  }
   return batches;
 }
 

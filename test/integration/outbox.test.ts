@@ -77,6 +77,7 @@ function makeOutbox(options: {
   views?: readonly View[];
   settings?: Partial<OutboxSettings>;
   wrap?: (database: Database) => Database;
+  waiting?: (partition: number, emissions: number) => void;
 }): Made {
   const raw = createDatabase({ url, instance: 'outbox' });
   const writers = createWriters({ database: options.wrap?.(raw) ?? raw, connectionsMax: 1 });
@@ -86,7 +87,7 @@ function makeOutbox(options: {
     codec: createDomainCodec(IDS),
     scheduler: systemScheduler,
     logger: pino({ level: 'silent' }),
-    metrics: { published() {}, failed() {}, waiting() {}, forget() {} },
+    metrics: { published() {}, failed() {}, waiting: options.waiting ?? (() => {}), forget() {} },
     views: () => options.views ?? VIEWS,
     settings: { ...OUTBOX_DEFAULTS, topic: TOPIC, intervalMs: 5, emissionsMax: 7, ...options.settings },
   });
@@ -243,5 +244,28 @@ test('a batch is cut below what the log takes', async () => {
   await drain(outbox);
   assert.ok(sizes.length > 4 && sizes.every((size) => size < 1_200), sizes.join());
   assert.deepEqual(eventsIn(log).map(nameOf), expected);
+  await close();
+});
+
+test('what is not in the topic yet is seen to wait, also while the log refuses or is not ready', async () => {
+  await reset();
+  const log = targetLog();
+  const all = await committed();
+  const seen = new Map<number, number>();
+  const waiting = (partition: number, emissions: number): void => void seen.set(partition, emissions);
+  const refusing = { outcome: 'unknown', error: new Error('no such topic') } as const;
+  for (const broken of [
+    { ready: () => false },
+    { append: async (batches: ReadonlyMap<number, unknown>) => new Map([...batches.keys()].map((partition) => [partition, refusing])) },
+  ]) {
+    seen.clear();
+    const { outbox, close } = makeOutbox({ log: { ...log.writer, ...broken } as LogWriter, waiting });
+    await outbox.round().catch((thrown: Error) => assert.match(thrown.message, /no such topic/));
+    assert.deepEqual([seen.get(0), seen.get(1)], all, 'everything waits');
+    await close();
+  }
+  const { outbox, close } = makeOutbox({ log: log.writer, waiting });
+  await drain(outbox);
+  assert.deepEqual([seen.get(0), seen.get(1)], [0, 0], 'nothing waits any more');
   await close();
 });
