@@ -17,12 +17,17 @@ export type SocketJoin = {
   /** '' = none, or none that is text. */
   identifier: string;
   metadata: Readonly<Record<string, unknown>> | undefined;
+  /** What the page said of its video, any JSON: the metadata, or what stood in their place. */
+  described: unknown;
   context: DraftContext;
   ignoredFields: number;
 };
 
 const TOPIC = /^session:(.{1,256})$/s;
 const LANGUAGE = /^[a-z]{2}$/;
+const LANGUAGE_NAMES = new Intl.DisplayNames(['en'], { type: 'language', fallback: 'none' });
+/** ISO 639-1: two letters that name a language. */
+const isLanguage = (code: string): boolean => LANGUAGE.test(code) && LANGUAGE_NAMES.of(code) !== undefined;
 /** The session id of a topic, '' = it is no session's. */
 export const sessionOfTopic = (topic: string): string => TOPIC.exec(topic)?.[1] ?? '';
 
@@ -35,7 +40,8 @@ export function readJoin(topic: string, payload: unknown, sourceUrl: string): So
   // The two-argument constructor puts the metadata where the identifier belongs.
   const metadata = objectOf(fields['metadata']) ?? objectOf(given);
   const identifier = typeof given === 'string' ? textOf(given, VIDEO_ID_BYTES_MAX) : '';
-  if (metadata === undefined && identifier === '') return undefined;
+  const described = metadata ?? fields['metadata'];
+  if (described === undefined && identifier === '') return undefined;
   // One flat object: what a session says of itself, and over it what it says of its video.
   const { text, dropped } = readMeta({ ...objectOf(fields['session_data']), ...metadata });
   const page = textOf(fields['source_url'], URL_BYTES_MAX) || textOf(sourceUrl, URL_BYTES_MAX);
@@ -44,17 +50,22 @@ export function readJoin(topic: string, payload: unknown, sourceUrl: string): So
     key,
     identifier,
     metadata,
+    described,
     context: { ...NO_DRAFT_CONTEXT, page, meta: text },
     ignoredFields: dropped,
   };
 }
 
-/** The video of a join: the metadata field that the site names, else the identifier, else a hash of the metadata that is the same for equal ones. */
-export function videoOfJoin({ identifier, metadata }: SocketJoin, videoField: unknown, hashId: (text: string) => string): string {
+/** The video of a join: the metadata field that the site names, else the identifier, else a hash of what describes it, the same for equal values. */
+export function videoOfJoin(
+  { identifier, metadata, described }: SocketJoin,
+  videoField: unknown,
+  hashId: (text: string) => string,
+): string {
   const named = typeof videoField === 'string' ? metadata?.[videoField] : undefined;
   const text = typeof named === 'number' ? String(named) : textOf(named, VIDEO_ID_BYTES_MAX);
   if (text !== '') return text;
-  return identifier !== '' ? identifier : `m_${hashId(canonicalJson(metadata)).slice(0, 22)}`;
+  return identifier !== '' ? identifier : `m_${hashId(canonicalJson(described)).slice(0, 22)}`;
 }
 
 /** JSON with the keys of every object sorted: equal values give equal text. The depth is bounded by the frame's parser. */
@@ -114,7 +125,7 @@ function meaningOf(name: string, fields: Readonly<Record<string, unknown>>, at: 
       return one('stall_end');
     case 'track_set': {
       const language = textOf(fields['language'], NAME_BYTES_MAX).toLowerCase();
-      return LANGUAGE.test(language) ? one('captions', -1, { code: language, flag: 1 }) : none('no_language');
+      return isLanguage(language) ? one('captions', -1, { code: language, flag: 1 }) : none('no_language');
     }
     case 'fullscreen_enter':
       return one('fullscreen', -1, { flag: 1 });

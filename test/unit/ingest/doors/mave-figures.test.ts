@@ -52,7 +52,7 @@ describe('mave, from the wire to the figures', () => {
     });
     const send = async (events: unknown[]) => assert.equal((await gateway.post({ events }, { path: '/k/pk_demo/v1/events' })).status, 202);
 
-    it('a batch that is sent again, whole and in part, counts once', async () => {
+    it('differs: the peer has no duplicate key; here a batch that is sent again, whole and in part, counts once', async () => {
       const session = fresh();
       const events = [
         event(session, 'play', 0, 0),
@@ -78,7 +78,7 @@ describe('mave, from the wire to the figures', () => {
       assert.ok(Math.abs(part.startedAt - Date.now()) < 60_000);
     });
 
-    it('one position that is no number loses nothing but itself', async () => {
+    it('differs: at the peer one position that is no number loses its stored batch; here nothing but itself', async () => {
       const session = fresh();
       await send([
         event(session, 'play', 0, 0),
@@ -90,6 +90,48 @@ describe('mave, from the wire to the figures', () => {
         [0, 5_000],
         [30_000, 35_000],
       ]);
+    });
+
+    it('differs: at the peer a session without a closing pause counts nothing; here it is a play of five seconds at most', async () => {
+      const session = fresh();
+      await send([event(session, 'play', 0, 0)]);
+      const part = folded(session);
+      assert.deepEqual([part.plays, part.totalWatchMs], [1, 5_000]);
+    });
+
+    it('batches that arrive in the wrong order are counted in the order in which they happened', async () => {
+      const session = fresh();
+      await send([event(session, 'pause', 10, 10)]);
+      await send([event(session, 'play', 0, 0)]);
+      await send([event(session, 'play', 12, 40), event(session, 'pause', 15, 43)]);
+      const part = folded(session);
+      assert.deepEqual(watched(part), [
+        [0, 10_000],
+        [40_000, 43_000],
+      ]);
+      assert.deepEqual([part.plays, part.seeks, part.received], [1, 1, 4]);
+    });
+
+    it('a clock that is wrong, a fast and a slow one, is put right as a whole', async () => {
+      for (const hours of [-30, 2]) {
+        const session = fresh();
+        const stamp = (seconds: number): object => ({ timestamp: Date.now() + hours * 3_600_000 + seconds * 1_000 });
+        await send([event(session, 'play', 0, 0, stamp(0)), event(session, 'pause', 0, 10, stamp(10))]);
+        const part = folded(session);
+        assert.equal(part.totalWatchMs, 10_000);
+        assert.ok(Math.abs(part.startedAt - Date.now()) < 60_000, `${hours} h`);
+      }
+    });
+
+    it('several players of one page are several sessions, several videos of one session are one each', async () => {
+      const [one, two] = [fresh(), fresh()];
+      await send([
+        event(one, 'play', 0, 0),
+        event(two, 'play', 0, 0, { embed_id: 'abcde9999999999' }),
+        event(one, 'pause', 4, 4),
+        event(two, 'pause', 6, 6, { embed_id: 'abcde9999999999' }),
+      ]);
+      assert.deepEqual([folded(one).totalWatchMs, folded(two).totalWatchMs], [4_000, 6_000]);
     });
 
     it('pause without play, play after play, and a play that nothing follows', async () => {
@@ -156,7 +198,7 @@ describe('mave, from the wire to the figures', () => {
       assert.deepEqual([part.startFailures, part.plays], [1, 0]);
     });
 
-    it('a connection that ends while playing is credited up to its end, never beyond the video', async () => {
+    it('differs: the peer stores positions beyond the media length at a disconnect; here a play is credited up to it, never beyond', async () => {
       const part = folded(await told([{ name: 'play', from: 119.9, duration: 120, timestamp: at(0) }], 'cut'));
       assert.ok(part.totalWatchMs <= 100, `${part.totalWatchMs}`);
       assert.deepEqual([part.plays, part.completions], [1, part.totalWatchMs > 0 ? 1 : 0]);

@@ -1,7 +1,9 @@
 // mave's door over real HTTP on an in-process log: its answers, whose the events are, and that nothing is refused that would be sent for ever.
 import assert from 'node:assert/strict';
 import { after, before, describe, it } from 'node:test';
-import { PLAIN_KEY, startTestGateway, type TestGateway } from '../../../support/gateway.ts';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { gzipSync } from 'node:zlib';
+import { PLAIN_KEY, startTestGateway, type TestGateway, until } from '../../../support/gateway.ts';
 
 const SESSION = '7f3c0a52-0d6c-4b7e-9d0a-0a4c3b2d1e0f';
 
@@ -41,6 +43,73 @@ describe('POST /v1/events (mave)', () => {
     assert.equal((await send({ events: [] })).status, 202);
   });
 
+  it("differs: the peer's 202 comes before anything is stored; here once the log has it, and not at all if it has not", async () => {
+    let acknowledge = (): void => {};
+    const acknowledged = new Promise<void>((resolve) => {
+      acknowledge = resolve;
+    });
+    const slow = await startTestGateway({
+      wrapWriter: (writer) => ({
+        ...writer,
+        append: async (records) => {
+          const results = await writer.append(records);
+          await acknowledged;
+          return results;
+        },
+      }),
+    });
+    try {
+      let status = 0;
+      const answer = slow.post({ events: [event()] }, { path: '/k/pk_demo/v1/events' }).then((reply) => {
+        status = reply.status;
+      });
+      await until(async () => slow.records() === 1);
+      await sleep(50);
+      assert.equal(status, 0, 'no answer yet');
+      acknowledge();
+      await answer;
+      assert.equal(status, 202);
+    } finally {
+      acknowledge();
+      await slow.stop();
+    }
+  });
+
+  it('asks for no content type, inflates what is compressed, and neither sets nor reads cookies', async () => {
+    const session_id = SESSION.replace('7', 'a');
+    const body = JSON.stringify({ events: [event({ session_id })] });
+    const sent: [string | Uint8Array, Record<string, string>][] = [
+      [body, { 'content-type': 'application/json', cookie: 'a=b' }],
+      [body, { 'content-type': 'text/plain;charset=UTF-8' }],
+      [new TextEncoder().encode(body), {}],
+      [gzipSync(body), { 'content-encoding': 'gzip' }],
+      [gzipSync(body), { 'content-type': 'application/octet-stream' }],
+    ];
+    const before = gateway.records();
+    for (const [given, headers] of sent) {
+      const answer = await send(given, '/v1/events', headers);
+      assert.deepEqual([answer.status, answer.headers.get('set-cookie')], [202, null], JSON.stringify(headers));
+    }
+    assert.equal(gateway.records(), before + sent.length);
+    const broken = await send(gzipSync(body).subarray(0, 20), '/v1/events', { 'content-encoding': 'gzip' });
+    assert.deepEqual([broken.status, broken.body], [400, { error: "Invalid payload, expected 'events' list" }]);
+    assert.equal((await send(body, '/v1/events', { 'content-encoding': 'zstd' })).status, 415);
+  });
+
+  it('says whose it is by key in front of the path, in the query or as Bearer; a Bearer that is none of ours is not looked at', async () => {
+    const siteOf = async (session_id: string, path: string, headers: Record<string, string> = {}) => {
+      assert.equal((await send({ events: [event({ session_id })] }, path, headers)).status, 202);
+      return gateway.beacons().find(({ session }) => session === session_id)?.site;
+    };
+    const sessions = Array.from({ length: 6 }, (_, i) => SESSION.replace('7f3c', `b00${i}`));
+    assert.equal(await siteOf(sessions[0] as string, '/k/pk_demo/v1/events'), 'demo');
+    assert.equal(await siteOf(sessions[1] as string, '/v1/events?key=pk_demo'), 'demo');
+    assert.equal(await siteOf(sessions[2] as string, '/v1/events', { authorization: 'Bearer pk_demo' }), 'demo');
+    assert.equal(await siteOf(sessions[3] as string, '/v1/events', { authorization: 'Bearer somebody-elses' }), 'videos');
+    assert.equal(await siteOf(sessions[4] as string, '/k/pk_demo/v1/events', { authorization: 'Bearer pk_slow' }), 'demo');
+    assert.equal(await siteOf(sessions[5] as string, '/k/pk_nobody/v1/events'), undefined, 'the prefix beats the alias');
+  });
+
   it('refuses what its contract refuses, in its words', async () => {
     const before = gateway.records();
     for (const body of ['{', '[]', '"x"', '{}', '{"events":{}}', `{"events":${'['.repeat(40)}${']'.repeat(40)}}`]) {
@@ -55,14 +124,15 @@ describe('POST /v1/events (mave)', () => {
     assert.equal(gateway.records(), before, 'nothing of a refused request is taken');
   });
 
-  it('an unknown space and an origin that is not listed are answered 202 and counted', async () => {
+  it('differs: at the peer anyone may send for any embed; here an unknown space and an origin that is not listed are answered 202 and counted', async () => {
     const before = gateway.records();
+    const refused = (kind: string) => gateway.metric('playhead_ingest_oddities_total', { protocol: 'mave', kind });
+    const [unknown, elsewhere] = [await refused('unknown_site'), await refused('origin_not_allowed')];
     assert.equal((await send({ events: [event({ embed_id: 'zzzzz0123456789' })] })).status, 202);
     const listed = event({ embed_id: 'lists0123456789' });
     assert.equal((await send({ events: [listed] }, '/v1/events', { origin: 'https://evil.example' })).status, 202);
     assert.equal(gateway.records(), before);
-    assert.equal(await gateway.metric('playhead_ingest_oddities_total', { protocol: 'mave', kind: 'unknown_site' }), 1);
-    assert.equal(await gateway.metric('playhead_ingest_oddities_total', { protocol: 'mave', kind: 'origin_not_allowed' }), 1);
+    assert.deepEqual([(await refused('unknown_site')) - unknown, (await refused('origin_not_allowed')) - elsewhere], [1, 1]);
     assert.equal((await send({ events: [listed] }, '/v1/events', { origin: 'https://ok.example' })).status, 202);
     assert.equal(gateway.records(), before + 1);
   });
@@ -109,6 +179,21 @@ describe('POST /v1/events (mave)', () => {
     }
   });
 
+  it('is read by pages of other origins, whatever the answer: their origin, never a star', async () => {
+    for (const [body, status] of [
+      [{ events: [event()] }, 202],
+      [{ events: 1 }, 400],
+      [{ events: [1] }, 422],
+      [{ events: Array(501).fill(event()) }, 413],
+    ] as const) {
+      const { status: given, headers } = await send(body, '/v1/events', { origin: 'https://a.example' });
+      assert.deepEqual(
+        [given, ...['access-control-allow-origin', 'access-control-allow-credentials', 'vary'].map((name) => headers.get(name))],
+        [status, 'https://a.example', 'true', 'Origin'],
+      );
+    }
+  });
+
   it('the credentialed preflight of sendBeacon is allowed', async () => {
     const response = await fetch(`${gateway.url}/v1/events`, {
       method: 'OPTIONS',
@@ -117,5 +202,9 @@ describe('POST /v1/events (mave)', () => {
     assert.equal(response.status, 204);
     assert.equal(response.headers.get('access-control-allow-credentials'), 'true');
     assert.equal(response.headers.get('access-control-allow-origin'), 'https://a.example');
+    assert.equal(response.headers.get('access-control-allow-headers'), 'content-type');
+    assert.equal(response.headers.get('access-control-allow-methods'), 'GET, POST, PUT, OPTIONS');
+    assert.equal(response.headers.get('access-control-max-age'), '7200');
+    assert.equal(response.headers.get('vary'), 'Origin');
   });
 });

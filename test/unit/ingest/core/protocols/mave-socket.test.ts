@@ -71,19 +71,20 @@ describe('joins', () => {
   });
 
   it('need a key, and metadata or an identifier', () => {
-    for (const payload of [
-      null,
-      [],
-      'x',
-      {},
-      { metadata: {} },
-      { key: '', metadata: {} },
-      { key: 'k' },
-      { key: 'k', metadata: 'x' },
-      { key: 5, metadata: {} },
-    ])
+    for (const payload of [null, [], 'x', {}, { metadata: {} }, { key: '', metadata: {} }, { key: 'k' }, { key: 5, metadata: {} }])
       assert.equal(join(payload), undefined, JSON.stringify(payload));
     assert.equal(join({ key: 'k', identifier: 'video-1' })?.identifier, 'video-1');
+  });
+
+  it('metadata of any kind describe a video', () => {
+    const videos = ['intro', 5, false, null, ['intro'], {}].map((metadata) => {
+      const read = join({ key: 'k', metadata });
+      assert.ok(read, JSON.stringify(metadata));
+      assert.equal(read.context.meta, '');
+      return videoOfJoin(read, 'vid', hashId);
+    });
+    assert.equal(new Set(videos).size, videos.length);
+    assert.equal(videos[0], `m_${createHash('sha256').update('"intro"').digest('base64url').slice(0, 22)}`);
   });
 
   it('the two-argument constructor sends the metadata as identifier', () => {
@@ -193,8 +194,8 @@ describe('pushes', () => {
       ],
     );
     assert.deepEqual(
-      told({ name: 'track_set', language: '' }, { name: 'track_set', language: 'dutch' }, { name: 'track_set' }).reasons,
-      Array(3).fill('no_language'),
+      told(...['', 'dutch', 'zz', 5].map((language) => ({ name: 'track_set', language })), { name: 'track_set' }).reasons,
+      Array(5).fill('no_language'),
     );
   });
 
