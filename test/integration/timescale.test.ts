@@ -18,6 +18,7 @@ import { errorCounts } from '../../query-api/queries/error-counts.ts';
 import { sessionList } from '../../query-api/queries/session-list.ts';
 import { sessionParts } from '../../query-api/queries/session-parts.ts';
 import { visitFigures } from '../../query-api/queries/visit-figures.ts';
+import { embedOf, maveAnswers, maveSeeds } from '../support/mave-questions.ts';
 import {
   SEED_DAYS,
   SEED_SITE,
@@ -148,10 +149,22 @@ describe('TimescaleDB', { timeout: 300_000 }, () => {
       [],
     );
     const [count] = await (timescale as Timescale).exec('SELECT count(*)::int AS n FROM sessions');
-    assert.equal(count?.['n'], parts.filter(({ open }) => !open).length);
+    assert.equal(count?.['n'], 2 * parts.filter(({ open }) => !open).length);
   });
 
+  async function compareMave(): Promise<void> {
+    const [expected, given] = [await maveAnswers(plain.ask), await maveAnswers(hyper.ask)];
+    expected.forEach(([question, answer], i) => {
+      assert.deepEqual(given[i], [question, answer], question);
+    });
+    const some = JSON.stringify(expected);
+    for (const figure of ['"views":', '"per_second":', '"viewers":', '"percentage":', '"unique_watch_time":'])
+      assert.ok(some.includes(figure));
+  }
+
   it('answers every question as plain PostgreSQL does', compare);
+
+  it("answers mave's questions as plain PostgreSQL does", compareMave);
 
   it('answers the same after chunks were compressed', async () => {
     await (timescale as Timescale).migrate('timescale-tsl');
@@ -159,6 +172,7 @@ describe('TimescaleDB', { timeout: 300_000 }, () => {
     await (timescale as Timescale).exec("SELECT compress_chunk(c) FROM show_chunks('watch_sections') c");
     assert.ok(compressed.length > 0);
     await compare();
+    await compareMave();
   });
 });
 
@@ -172,6 +186,16 @@ async function seed(connection: DatabaseConnection, parts: readonly SeedPart[]):
       },
       [SEED_SITE, video, VIDEO_DURATION_MS],
     );
+  for (const video of SEED_VIDEOS)
+    await connection.query(
+      {
+        name: 'test_embed',
+        text: 'INSERT INTO videos (site, id, meta, first_seen_at, last_seen_at) VALUES ($1, $2, \'{"course":12}\', now(), now())',
+      },
+      [SEED_SITE, embedOf(video)],
+    );
+  await writeParts(connection, maveSeeds(parts), { after: 10_000 });
+  await connection.query({ name: 'test_live', text: 'INSERT INTO live_viewers VALUES (0, $1, $2, 3)' }, [SEED_SITE, embedOf('tour')]);
   await writeParts(connection, parts, {
     custom: Array.from({ length: 12 }, (_, i) => ({
       site: SEED_SITE,
