@@ -148,7 +148,7 @@ describe('mave: read APIs', { timeout: 180_000 }, () => {
   });
   after(() => server?.stop());
 
-  it('counts sessions, not segments: pause and resume are one view, short segments count for time', async () => {
+  it('differs: the peer counts segments; here pause and resume are one view, and short segments count for time', async () => {
     const { status, body } = await legacy('views', ofEmbed);
     assert.equal(status, 200);
     const none = { mac: 0, ios: 0, android: 0, linux: 0, windows: 0, other: 0 };
@@ -260,7 +260,7 @@ FROM sessions WHERE site = $2 AND video = $3 AND total_watch_ms >= 1000 ORDER BY
     assert.equal(await total({ from: 10, to: 5 }), 0);
   });
 
-  it('lists sources by host and path, most views first', async () => {
+  it('differs: sources of the peer count segments; here sessions, by host and path, most views first', async () => {
     const { body } = await legacy('sources', { ...ofEmbed, interval: '1 year' });
     assert.deepEqual(body.sources, [
       { interval: '2026-01-01T00:00:00.000000Z', host: 'example.org', path: '/a', views: 2 },
@@ -269,7 +269,7 @@ FROM sessions WHERE site = $2 AND video = $3 AND total_watch_ms >= 1000 ORDER BY
     ]);
   });
 
-  it('counts a session once a second, and no second that only a boundary touches', async () => {
+  it('differs: the peer counts rewatches and edges twice; here a session is once in a second, and in none that only a boundary touches', async () => {
     const { body } = await legacy('engagement', ofEmbed);
     assert.deepEqual(body.engagement, [
       {
@@ -299,7 +299,7 @@ FROM sessions WHERE site = $2 AND video = $3 AND total_watch_ms >= 1000 ORDER BY
     ]);
   });
 
-  it('counts in ranges whoever played any part of one, also who began inside it', async () => {
+  it('differs: ranges of the peer miss a play that starts inside; here whoever played any part of one is in it', async () => {
     const body = {
       identifier: EMBED,
       ranges: 4,
@@ -316,7 +316,7 @@ FROM sessions WHERE site = $2 AND video = $3 AND total_watch_ms >= 1000 ORDER BY
     assert.deepEqual((await legacy('engagement', { identifier: 'nobody' })).body, { engagement: [] });
   });
 
-  it('finds videos by contained metadata, sessions by theirs, and both by key, never beyond the site', async () => {
+  it('differs: a video of the peer is its exact metadata, engagement by key is missing; here contained metadata of videos and sessions, and keys, never beyond the site', async () => {
     const views = async (query: Loose, more: Loose = {}): Promise<number> =>
       (await legacy('views', { query, interval: '1 year', ...more })).body.views.reduce((sum: number, row: Loose) => sum + row.views, 0);
     assert.equal(await views({ video: { vid: 'one' } }), 4);
@@ -364,7 +364,7 @@ FROM sessions WHERE site = $2 AND video = $3 AND total_watch_ms >= 1000 ORDER BY
     assert.deepEqual((await legacy('watching', { query: { session: { plan: 'free' } } })).body, { watching: 0 });
   });
 
-  it('never freezes an open time frame: what is sealed a moment later is in the next answer', async () => {
+  it('differs: the peer keeps answers for 90 days; here what is sealed a moment later is in the next answer', async () => {
     const before = (await legacy('views', { identifier: 'fresh', shape: '2024' })).body.views;
     await writeParts(server.connection, [seed({ session: 'fresh', video: 'fresh', start: '2026-05-20T11:00:00Z', plays: [[0, 5_000]] })], {
       after: 500,
@@ -388,7 +388,7 @@ FROM sessions WHERE site = $2 AND video = $3 AND total_watch_ms >= 1000 ORDER BY
     assert.deepEqual(plain.body, { watching: 6 }, 'the declared type is not asked');
   });
 
-  it('answers malformed input 400 with the envelope, and splices nothing into SQL', async () => {
+  it('differs: the peer answers 500 and splices intervals into SQL; here malformed input is 400 with a text that names the field', async () => {
     const struct = { error: 'Requires a valid JSON query struct.' };
     for (const body of [{}, { query: null }, { query: 'x' }, { query: [] }, '[]']) {
       const { status, body: answer } = await legacy('views', body);
@@ -431,7 +431,7 @@ FROM sessions WHERE site = $2 AND video = $3 AND total_watch_ms >= 1000 ORDER BY
     assert.equal((await legacy('views', { query: { video: { a: 'x'.repeat(70_000) } } })).status, 413);
   });
 
-  it('always asks for a key: Basic with any user, Bearer, or Bearer of id and secret', async () => {
+  it('differs: at the peer keys are checked or not by its build; here always: Basic with any user, Bearer, or Bearer of id and secret', async () => {
     const base64 = (text: string): string => Buffer.from(text).toString('base64');
     const withHeader = (authorization: string): Promise<Reply> =>
       server.ask('/api/v1/watching?query={}', { key: null, headers: { authorization } });
@@ -502,6 +502,32 @@ FROM sessions WHERE site = $2 AND video = $3 AND total_watch_ms >= 1000 ORDER BY
     assert.deepEqual((await server.ask(`/v1/videos/${EMBED}/data`)).body, body, 'also without /api');
   });
 
+  it('differs: at the peer an open play counts nothing in the data of an embed; here what is proven of it', async () => {
+    const before = (await server.ask(`/v1/videos/${SECOND_EMBED}/data`)).body.data;
+    const plays: Play[] = [[0, 1_500]];
+    await writeParts(server.connection, [seed({ session: 'now', video: SECOND_EMBED, start: '2026-05-20T11:59:58Z', plays, open: true })]);
+    const { data } = (await server.ask(`/v1/videos/${SECOND_EMBED}/data`)).body;
+    await server.sql("DELETE FROM open_sessions WHERE session = 'now'");
+    assert.deepEqual([data.views.today - before.views.today, data.dropoff.per_second[1] - before.dropoff.per_second[1]], [1, 1]);
+  });
+
+  it('differs: the peer has no rate limit, no order and no pages; here a limit per key in its envelope, and pages of sessions in /v1', async () => {
+    const listed = (await server.ask(`/v1/sessions?from=2025-01-01&video=${EMBED}&limit=2`)).body;
+    assert.deepEqual([listed.data.length, typeof listed.next], [2, 'string']);
+    const csv = await server.ask(`/v1/plays?from=2025-01-01&video=${EMBED}`, { key: 'export', headers: { accept: 'text/csv' } });
+    assert.match(csv.text, /plays/);
+    const limited = await startQueryServer({ env: { PLAYHEAD_QUERY_REQUESTS_PER_MINUTE_MAX: '2' } });
+    try {
+      const replies: Reply[] = [];
+      for (let i = 0; i < 6; i++) replies.push(await limited.ask('/api/v1/watching?query={}'));
+      const refused = replies.find(({ status }) => status === 429);
+      assert.ok(refused, replies.map(({ status }) => status).join());
+      assert.deepEqual([typeof refused.body.error, Number(refused.headers.get('retry-after')) > 0], ['string', true]);
+    } finally {
+      await limited.stop();
+    }
+  });
+
   it('answers the data of a space', async () => {
     const { status, body } = await server.ask('/api/v1/spaces/abcde/data');
     assert.equal(status, 200);
@@ -558,7 +584,7 @@ FROM sessions WHERE site = $2 AND video = $3 AND total_watch_ms >= 1000 ORDER BY
     assert.deepEqual(await dropoff(4_001), { duration_seconds: 5, per_second: [3, 3, 3, 3, 1] });
   });
 
-  it('says that the database failed instead of answering zeros', async () => {
+  it('differs: the peer turns storage errors into zeros with 200; here they are 503', async () => {
     await server.connection.begin();
     await server.sql('LOCK TABLE site_aliases');
     const asked = server.ask('/v1/spaces/abcde/data');
