@@ -1,16 +1,15 @@
 // Everything at once on one machine: load over HTTP, real broker, processor, PostgreSQL, query API, and the load generator itself.
 // Throughput until everything is in the database, CPU of each process per event, and how soon a play is visible under that load.
-import { readFileSync } from 'node:fs';
 import { Agent, request } from 'node:http';
 import pg from 'pg';
 import { startSystem, type TestSystem } from '../support/system.ts';
+import { cpuMsOf } from './process.ts';
 import { quantile, say, table, writeSection } from './report.ts';
 
 const LOAD_SECONDS = 20;
 const CONNECTIONS = 48;
 const EVENTS_PER_BEACON = 5;
 const PROBES = 40;
-const CLOCK_TICKS_PER_SECOND = 100;
 const VISIBLE_TIMEOUT_MS = 20_000;
 
 const agent = new Agent({ keepAlive: true, maxSockets: CONNECTIONS });
@@ -38,12 +37,6 @@ function beacon(system: TestSystem, session: string, part: number, video: string
     };
   });
   return JSON.stringify({ key: system.writeKey, session, video: { id: video, durationMs: 600_000 }, sentAt: base, events });
-}
-
-/** User and system time of a process so far, ms. Source: proc(5), fields utime and stime. */
-function cpuMsOf(pid: number): number {
-  const fields = readFileSync(`/proc/${pid}/stat`, 'utf8').split(') ')[1]?.split(' ') ?? [];
-  return ((Number(fields[11]) + Number(fields[12])) * 1000) / CLOCK_TICKS_PER_SECOND;
 }
 
 async function foldedEvents(client: pg.Client): Promise<number> {
