@@ -6,6 +6,11 @@ const FORMATTERS_MAX = 1_000;
 /** A visitor's key changes at this hour of the site, when fewest visits are under way. */
 const KEY_CHANGE_HOUR_MS = 4 * 3_600_000;
 const NOON = 'T12:00:00Z';
+/** Zones change their offset at whole quarters of an hour: within one the date is the same, or it changes at its beginning. */
+const BLOCK_MS = 900_000;
+const days = new Map<string, string>();
+/** Quarters of an hour (and zones) whose date is remembered. */
+const DAYS_MAX = 10_000;
 
 function formatterOf(timezone: string): Intl.DateTimeFormat {
   let formatter = formatters.get(timezone);
@@ -23,6 +28,17 @@ function formatterOf(timezone: string): Intl.DateTimeFormat {
 
 /** Calendar date of an instant (epoch ms) in a time zone, `YYYY-MM-DD`. A zone that does not exist is UTC. */
 export function localDayOf(instantMs: number, timezone: string): string {
+  const block = Math.floor(instantMs / BLOCK_MS);
+  const name = `${timezone} ${block}`;
+  let day = days.get(name);
+  if (day !== undefined) return day;
+  day = formattedDay(block * BLOCK_MS, timezone);
+  if (days.size >= DAYS_MAX) days.clear();
+  days.set(name, day);
+  return day;
+}
+
+function formattedDay(instantMs: number, timezone: string): string {
   const parts = new Map(
     formatterOf(timezone)
       .formatToParts(instantMs)

@@ -15,9 +15,12 @@ export type MacroFacts = {
 const WITHHELD = /^(cookie|authorization|proxy-.*|forwarded|via|.*-ip|x-forwarded-.*|x-client.*|.*-connecting-.*|sec-websocket-.*)$/;
 const HEADER_VALUE_CHARACTERS_MAX = 256;
 
+/** May a value be a macro? Only then are there facts to be found out. */
+export const isMacro = (value: string): boolean => value.startsWith('{') && value.endsWith('}');
+
 /** A value, or what it stands for if it is a macro as a whole. An unknown header is empty. */
 export function expandMacro(value: string, facts: MacroFacts): string {
-  if (!value.startsWith('{') || !value.endsWith('}')) return value;
+  if (!isMacro(value)) return value;
   const name = value.slice(1, -1).toLowerCase();
   if (name === 'ip_address') return facts.country;
   if (name === 'user_agent' || name === 'h_user-agent') return facts.browser;

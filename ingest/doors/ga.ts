@@ -6,7 +6,7 @@ import type { Draft } from '../core/draft.ts';
 import { NO_DRAFT_CONTEXT, rejectOf } from '../core/draft.ts';
 import { readForm } from '../core/form.ts';
 import { keyInstantOf, localDayOf } from '../core/local-day.ts';
-import { browserMajor, expandMacro } from '../core/macros.ts';
+import { browserMajor, expandMacro, isMacro, type MacroFacts } from '../core/macros.ts';
 import {
   BATCH_BYTES_MAX,
   BATCH_HITS_MAX,
@@ -21,7 +21,7 @@ import {
 } from '../core/protocols/ga.ts';
 import { mappingOf, needsDuration, type PlaybackMapping, playbackOf, type VideoHit } from '../core/protocols/ga-playback.ts';
 import { trafficOf, trafficText } from '../core/protocols/ga-traffic.ts';
-import { hitDraft, splitByScope, type VisitHit, videoDraft } from '../core/protocols/visit-hits.ts';
+import { hitDraft, joinDrafts, splitByScope, type VisitHit, videoDraft } from '../core/protocols/visit-hits.ts';
 import { bytesOf } from '../core/text.ts';
 import type { WriteKey } from '../keys.ts';
 import type { DoorSettings } from '../sites.ts';
@@ -99,14 +99,14 @@ async function handleBatch(deps: VisitDoorDeps, request: DoorRequest): Promise<D
 
 async function answer(deps: VisitDoorDeps, request: DoorRequest, { lines, excess }: Lines): Promise<DoorReply> {
   if (!deps.visitSettings.loaded()) return overloaded(deps);
-  const nonce = deps.uuid().slice(0, 13);
-  const owned: OwnedDraft[] = [];
+  const sending = sendingOf(deps, request);
+  const drafts: OwnedDraft[] = [];
   for (const line of lines) {
-    const drafts = await draftsOf(deps, request, line, nonce);
-    if (drafts === 'not_ready') return overloaded(deps);
-    owned.push(...drafts);
+    const found = await draftsOf(deps, sending, line);
+    if (found === 'not_ready') return overloaded(deps);
+    drafts.push(...found);
   }
-  owned.push(...excess.flatMap((line) => refuseLine(deps, request, line)));
+  const owned = [...joinOwned(drafts), ...excess.flatMap((line) => refuseLine(sending, line))];
   if (owned.length === 0) return NO_CONTENT;
   const failed = failureOf(await deps.collector.collect(owned, request));
   if (failed === undefined) return NO_CONTENT;
@@ -116,24 +116,56 @@ async function answer(deps: VisitDoorDeps, request: DoorRequest, { lines, excess
 type Line = { text: string; index: number };
 type Site = { key: WriteKey; settings: DoorSettings };
 
-/** Whose a hit is; undefined, and counted, if nobody's. */
-function siteOf(deps: VisitDoorDeps, request: DoorRequest, trackingId: string): Site | undefined {
-  const found = deps.sites.siteOf(request, 'ga', [trackingId]);
-  if (found.ok) return found;
-  deps.metrics.beacons('dropped', found.reason.replaceAll('-', '_'), 1);
-  return undefined;
+/** What the hits of one request share: most name the same site and visitor. */
+type Sending = {
+  request: DoorRequest;
+  nonce: string;
+  /** Whose a hit is; undefined, and counted, if nobody's. */
+  siteOf(trackingId: string): Site | undefined;
+  /** The visitor's key, '' = none can be made now. */
+  visitorOf(site: string, trackingId: string, person: string, timezone: string): string;
+};
+
+function sendingOf(deps: VisitDoorDeps, request: DoorRequest): Sending {
+  const sites = new Map<string, ReturnType<VisitDoorDeps['sites']['siteOf']>>();
+  const visitors = new Map<string, string>();
+  return {
+    request,
+    nonce: deps.uuid().slice(0, 13),
+    siteOf(trackingId) {
+      const found = sites.get(trackingId) ?? deps.sites.siteOf(request, 'ga', [trackingId]);
+      sites.set(trackingId, found);
+      if (found.ok) return found;
+      deps.metrics.beacons('dropped', found.reason.replaceAll('-', '_'), 1);
+      return undefined;
+    },
+    visitorOf(site, trackingId, person, timezone) {
+      const name = JSON.stringify([site, trackingId, person]);
+      const key = visitors.get(name) ?? visitorKey(deps, site, ['ga', trackingId, person], keyInstantOf(request.receivedAt, timezone));
+      visitors.set(name, key);
+      return key;
+    },
+  };
 }
 
-async function draftsOf(deps: VisitDoorDeps, request: DoorRequest, line: Line, nonce: string): Promise<OwnedDraft[] | 'not_ready'> {
+/** Neighbours of one site that can share a record. */
+function joinOwned(owned: readonly OwnedDraft[]): OwnedDraft[] {
+  const [first] = owned;
+  if (first === undefined || owned.some(({ key }) => key !== first.key)) return [...owned];
+  return joinDrafts(owned.map(({ draft }) => draft)).map((draft) => ({ key: first.key, draft }));
+}
+
+async function draftsOf(deps: VisitDoorDeps, sending: Sending, line: Line): Promise<OwnedDraft[] | 'not_ready'> {
+  const { request, nonce } = sending;
   const form = readForm(line.text);
   const read = checkedSize(line, readHit(form));
   const trackingId = read.ok ? read.hit.trackingId : read.trackingId;
-  const site = siteOf(deps, request, trackingId);
+  const site = sending.siteOf(trackingId);
   if (site === undefined) return [];
   const { key } = site;
   if (!read.ok) return [{ key, draft: rejectDraft(line, read) }];
   const timezone = deps.visitSettings.timezoneOf(key.site);
-  const session = visitorKey(deps, key.site, ['ga', trackingId, read.hit.person], keyInstantOf(request.receivedAt, timezone));
+  const session = sending.visitorOf(key.site, trackingId, read.hit.person, timezone);
   if (session === '') return 'not_ready';
   const visitHit = describe(deps, request, { ...site, hit: read.hit, index: line.index, nonce, session, timezone });
   return (await withPlayback(deps, site, visitHit, videoHitOf(read.hit))).map((draft) => ({ key, draft }));
@@ -166,9 +198,9 @@ const rejectDraft = ({ text, index }: Line, { refusal }: Extract<ReadHit, { ok: 
 /** Dead letters are read by people: client and user ids are not theirs to read. */
 const withoutPerson = (text: string): string => text.replace(/(^|&)(cid|uid|uip|ua)=[^&]*/g, '$1$2=');
 
-function refuseLine(deps: VisitDoorDeps, request: DoorRequest, line: Line): OwnedDraft[] {
+function refuseLine(sending: Sending, line: Line): OwnedDraft[] {
   const read = readHit(readForm(line.text));
-  const site = siteOf(deps, request, read.ok ? read.hit.trackingId : read.trackingId);
+  const site = sending.siteOf(read.ok ? read.hit.trackingId : read.trackingId);
   if (site === undefined) return [];
   const detail = `a batch is at most ${BATCH_HITS_MAX} hits and ${BATCH_BYTES_MAX} bytes`;
   const refusal = { pointer: '', reason: 'too_long', detail } as const;
@@ -184,8 +216,9 @@ function describe(deps: VisitDoorDeps, request: DoorRequest, given: Described): 
   const trusted = isTrusted(request, given.settings);
   const address = trusted ? (fields['uip'] ?? '') : '';
   const userAgent = trusted ? (fields['ua'] ?? '') : '';
-  const facts = macroFacts(deps, request, address || request.address, userAgent || request.userAgent);
-  const custom = customValues(hit, (value) => expandMacro(value, facts));
+  const custom = customValues(hit, (value) =>
+    isMacro(value) ? expandMacro(value, macroFacts(deps, request, address || request.address, userAgent || request.userAgent)) : value,
+  );
   const scoped = splitByScope(custom.values, deps.visitSettings.definitionsOf(key.site));
   const traffic = trafficOf(hit, deps.lookups.referrer);
   const at = request.receivedAt - Math.max(0, hit.queueMs);
@@ -236,7 +269,7 @@ function dataOf(
   };
 }
 
-function macroFacts(deps: VisitDoorDeps, request: DoorRequest, address: string, userAgent: string) {
+function macroFacts(deps: VisitDoorDeps, request: DoorRequest, address: string, userAgent: string): MacroFacts {
   return {
     headers: request.headers,
     country: address === '' ? '' : deps.lookups.place(address).country,

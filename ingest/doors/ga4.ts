@@ -15,7 +15,7 @@ import {
   pageOfEvent,
   readGa4,
 } from '../core/protocols/ga4.ts';
-import { hitDraft, type VisitHit, videoDraft } from '../core/protocols/visit-hits.ts';
+import { hitDraft, joinDrafts, type VisitHit, videoDraft } from '../core/protocols/visit-hits.ts';
 import type { WriteKey } from '../keys.ts';
 import type { DoorSettings } from '../sites.ts';
 import type { Door, DoorReply, DoorRequest } from './door.ts';
@@ -81,20 +81,21 @@ function ownedOf(deps: VisitDoorDeps, request: DoorRequest, site: Site, asked: G
   const key = asked.consentDenied ? { ...site.key, viewerKeys: false } : site.key;
   if (!deps.visitSettings.loaded()) return 'not_ready';
   const nonce = deps.uuid().slice(0, 13);
-  const owned: OwnedDraft[] = [];
+  const drafts: Draft[] = [];
+  const visitors = new Map<string, string>();
   const timezone = deps.visitSettings.timezoneOf(key.site);
+  const id = request.query.get('measurement_id') ?? request.query.get('firebase_app_id') ?? '';
   for (const event of asked.events) {
-    const id = request.query.get('measurement_id') ?? request.query.get('firebase_app_id') ?? '';
     const parts = ['ga4', id, asked.client, event.sessionId];
-    const session = visitorKey(deps, key.site, parts, keyInstantOf(request.receivedAt, timezone));
+    const session = visitors.get(event.sessionId) ?? visitorKey(deps, key.site, parts, keyInstantOf(request.receivedAt, timezone));
     if (session === '') return 'not_ready';
+    visitors.set(event.sessionId, session);
     const hit = describe(deps, request, { asked, event, session, nonce, timezone, trusted: site.trusted });
-    owned.push({ key, draft: hitDraft(hit) });
+    drafts.push(hitDraft(hit));
     const video = ga4Playback(event);
-    if (video !== undefined) owned.push({ key, draft: videoDraft(hit, video.playback, video.media) });
+    if (video !== undefined) drafts.push(videoDraft(hit, video.playback, video.media));
   }
-  owned.push(...asked.problems.map((problem) => ({ key, draft: rejectDraft(problem) })));
-  return owned;
+  return [...joinDrafts(drafts), ...asked.problems.map(rejectDraft)].map((draft) => ({ key, draft }));
 }
 
 type Described = { asked: Ga4Request; event: Ga4Event; session: string; nonce: string; timezone: string; trusted: boolean };

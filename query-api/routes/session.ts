@@ -174,19 +174,21 @@ export const sessionEventsRoute = route({
       throw new ProblemError('too-many-rows', `The session has more than ${SESSION_BEACONS_MAX} beacons`, { limit: 'session_beacons' });
     const beacons = rows.flatMap(({ payload, append_at, partition, log_offset }): LoggedBeacon[] => {
       const beacon = beaconReader.read(site, stream ?? session, payload);
-      return beacon === undefined || (stream !== undefined && !isWithin(beacon, parts))
-        ? []
-        : [{ beacon, appendAtMs: append_at, partition, offset: log_offset }];
+      const mine = beacon === undefined || stream === undefined ? beacon : eventsWithin(beacon, parts);
+      return mine === undefined ? [] : [{ beacon: mine, appendAtMs: append_at, partition, offset: log_offset }];
     });
     const events = timelineOf(beacons, sealedBefore(parts));
     return { ...eventPage(events, query, cursorContext('session-events', site, { session })), freshness };
   },
 });
 
-/** Did it happen during the visit, from its first hit to the last event of anything that was played? */
-function isWithin({ baseAt, receivedAt }: Beacon, parts: readonly SessionPartRow[]): boolean {
-  const at = baseAt < 0 ? receivedAt : baseAt;
-  return at >= Math.min(...parts.map(({ started_at }) => started_at)) && at <= Math.max(...parts.map(({ ended_at }) => ended_at));
+/** What of a beacon happened during the visit, from its first hit to the last event of anything that was played; undefined = nothing. */
+function eventsWithin(beacon: Beacon, parts: readonly SessionPartRow[]): Beacon | undefined {
+  const from = Math.min(...parts.map(({ started_at }) => started_at));
+  const to = Math.max(...parts.map(({ ended_at }) => ended_at));
+  const base = beacon.baseAt < 0 ? beacon.receivedAt : beacon.baseAt;
+  const events = beacon.events.filter(({ at }) => base + at >= from && base + at <= to);
+  return events.length === 0 ? undefined : { ...beacon, events };
 }
 
 /** Whether part 0 of a video's session was sealed before this record was folded: time passes first, only a size limit is reached by folding. */

@@ -173,6 +173,17 @@ describe('measurement protocols', { timeout: 240_000 }, () => {
     assert.ok(events.every(({ code }) => code === undefined));
   });
 
+  it('two visits told in one record list their own hits each', async () => {
+    await send([page(base + 40 * MINUTE, { dp: '/apart' }), page(base, { dp: '/apart' })]);
+    type Listed = { session: string; data: { page?: string } };
+    const listed = async (): Promise<Listed[]> =>
+      (await query<Listed[]>(`/v1/events?${range}&limit=100`)).filter(({ data }) => data.page === '/apart');
+    await until(listed, (rows) => rows.length === 2);
+    const visitIds = (await listed()).map(({ session }) => session);
+    assert.equal(new Set(visitIds).size, 2);
+    for (const id of visitIds) assert.equal((await query<unknown[]>(`/v1/sessions/${id}/events`)).length, 1);
+  });
+
   it('a key in the host name is enough, as is a POST body at any path', async () => {
     const before = await visits();
     await send([page(0)], { hostname: `${system.ingest}/k/${system.writeKey}` });

@@ -88,3 +88,34 @@ export function videoDraft(hit: VisitHit, playback: Playback, media: { title: st
   const draft = draftOf(hit, playback.video, { type: playback.type, seq: -1, at: 0, positionMs: playback.positionMs, detail });
   return { ...draft, context: { ...draft.context, title: media.title, durationMs: media.durationMs } };
 }
+
+/**
+ * One draft for neighbours that say the same of everything but their events: one record for most of a batch, in the same order. An event keeps
+ * its own time.
+ */
+export function joinDrafts(drafts: readonly Draft[]): Draft[] {
+  const joined: Draft[] = [];
+  for (const draft of drafts) {
+    const last = joined.at(-1);
+    if (last === undefined || !isSameBut(last, draft)) joined.push({ ...draft, events: [...draft.events] });
+    else {
+      last.events.push(...draft.events.map((event) => ({ ...event, at: event.at + draft.baseAt - last.baseAt })));
+      last.ignoredFields += draft.ignoredFields;
+    }
+  }
+  return joined;
+}
+
+function isSameBut(a: Draft, b: Draft): boolean {
+  if (a.session === '' || a.session !== b.session || a.video !== b.video || a.protocol !== b.protocol) return false;
+  if (a.baseAt < 0 || b.baseAt < 0 || a.rejects.length + b.rejects.length > 0) return false;
+  return isSameContext(a.context, b.context);
+}
+
+/** Contexts of hits have the same fields. */
+function isSameContext(a: DraftContext, b: DraftContext): boolean {
+  const { traffic, ...rest } = a;
+  for (const field of ['source', 'medium', 'campaign'] as const) if (traffic?.[field] !== b.traffic?.[field]) return false;
+  for (const field in rest) if (rest[field as keyof typeof rest] !== b[field as keyof typeof rest]) return false;
+  return true;
+}
