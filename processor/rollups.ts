@@ -1,5 +1,6 @@
-// Sealed outputs of one flush → what they add to the rollup rows, in key order, as schemas/rollup.ts defines them. Pure: the same
+// Outputs of one flush → what they add to the rollup rows, in key order, as schemas/rollup.ts defines them. Pure: the same
 // outputs give the same additions in any cut, since every figure is a sum.
+import { isStream } from '../schemas/door-sessions.ts';
 import {
   ENGAGEMENT_RANGES,
   ROLLUP_DIMENSIONS,
@@ -11,6 +12,7 @@ import {
 } from '../schemas/rollup.ts';
 import type { SessionContext, SessionPart, WatchSection } from '../schemas/session.ts';
 import type { Output } from './core/outputs.ts';
+import { type EventRollupRows, eventRollupRows, eventRollupStatements } from './event-rollups.ts';
 import { text } from './rows.ts';
 import { ROLLUP_COUNTS, type RollupCount } from './sql/rollup-counts.ts';
 import { upsertRollupDaily } from './sql/upsert-rollup-daily.ts';
@@ -53,7 +55,7 @@ export type EngagementRow = {
   watchSteps: number[];
   supplements: number;
 };
-export type RollupRows = { daily: DailyRow[]; hourly: HourlyRow[]; engagement: EngagementRow[] };
+export type RollupRows = { daily: DailyRow[]; hourly: HourlyRow[]; engagement: EngagementRow[] } & EventRollupRows;
 
 /** The value that a session has in a dimension. `page` is host and path, `traffic` joins source, medium and campaign. */
 export function dimensionValue(context: SessionContext, dimension: RollupDimension): string {
@@ -69,13 +71,13 @@ export function dimensionValue(context: SessionContext, dimension: RollupDimensi
   }
 }
 
-/** Additions of the sealed outputs among these, each list sorted by its key. */
+/** Additions of the sealed sessions and custom events among these, each list sorted by its key. Streams are no sessions of viewers. */
 export function rollupRows(outputs: readonly Output[]): RollupRows {
   const daily = new Map<string, DailyRow>();
   const hourly = new Map<string, HourlyRow>();
   const engagement = new Map<string, EngagementRow>();
   for (const output of outputs) {
-    if (output.kind !== 'sealed') continue;
+    if (output.kind !== 'sealed' || isStream(output.part.context.protocol)) continue;
     const { part } = output;
     const site = text(part.site);
     const watchClass = watchClassOf(part.totalWatchMs);
@@ -90,7 +92,7 @@ export function rollupRows(outputs: readonly Output[]): RollupRows {
     }
     if (part.video !== '') addEngagement(engagement, part);
   }
-  return { daily: inKeyOrder(daily), hourly: inKeyOrder(hourly), engagement: inKeyOrder(engagement) };
+  return { daily: inKeyOrder(daily), hourly: inKeyOrder(hourly), engagement: inKeyOrder(engagement), ...eventRollupRows(outputs) };
 }
 
 /** Days since 1970-01-01, UTC. */
@@ -248,6 +250,7 @@ export function rollupStatements(rows: RollupRows, partition: number): PreparedS
     ];
     statements.push({ statement: upsertRollupEngagement, params });
   }
+  statements.push(...eventRollupStatements(rows, partition));
   return statements;
 }
 

@@ -28,7 +28,8 @@ const integer = (value: number, max: number): number => (value > max ? max : val
 const small = (value: number): number => integer(value, INT2_MAX);
 const int = (value: number): number => integer(value, INT4_MAX);
 const big = (value: number): number => integer(value, Number.MAX_SAFE_INTEGER);
-const time = (value: number): number => Math.max(0, integer(value, TIME_MS_MAX));
+/** Epoch ms that a time column takes. */
+export const time = (value: number): number => Math.max(0, integer(value, TIME_MS_MAX));
 const known = (value: number): number | null => (value < 0 ? null : value);
 
 /** Text that a PostgreSQL column takes: no NUL. */

@@ -3,10 +3,11 @@ import { Command } from 'commander';
 import { judgePartition, verdictLine } from './audit.ts';
 import { say, withDatabase } from './context.ts';
 import { auditEmissions } from './sql/audit-emissions.ts';
+import { auditEventRollups, EVENT_ROLLUP_DIFFERENCES_MAX } from './sql/audit-event-rollups.ts';
 import { auditRollups, ROLLUP_DIFFERENCES_MAX } from './sql/audit-rollups.ts';
 
 const HELP = `
-Reads only, at any time, also while processors run. One line per partition, one for the rollups; exit code 0 if all is well, 2 if not.
+Reads only, at any time, also while processors run. One line per partition, one for the rollups, one for the counts of custom events; exit code 0 if all is well, 2 if not.
 Checked: emission numbers dense (I4), offsets and epochs never fall (I5), no row under an old epoch (I8), rollups equal rows (I7),
 the ledger balances (I1).
 
@@ -30,13 +31,18 @@ export function auditCommand(): Command {
         }
         const more = differences.length === ROLLUP_DIFFERENCES_MAX ? ' or more' : '';
         say(differences.length === 0 ? 'rollups: ok' : `rollups: ${differences.length}${more} differences`);
+        const miscounted = await pool.query(auditEventRollups, [since ?? null]);
+        for (const { site, name, at, span, rollup, rows: counted } of miscounted)
+          say(`event counts: ${site} ${name}, ${span} of ${new Date(at).toISOString()}: ${rollup}, its events are ${counted} (I7)`);
+        const moreEvents = miscounted.length === EVENT_ROLLUP_DIFFERENCES_MAX ? ' or more' : '';
+        say(miscounted.length === 0 ? 'event counts: ok' : `event counts: ${miscounted.length}${moreEvents} differences`);
         const broken = verdicts.filter(({ problems }) => problems.length > 0).length;
         say(
-          broken + differences.length === 0
+          broken + differences.length + miscounted.length === 0
             ? `${verdicts.length} partitions, all as it should be`
             : `${broken} of ${verdicts.length} partitions have problems: stop writing and keep the evidence`,
         );
-        if (broken + differences.length > 0) process.exitCode = 2;
+        if (broken + differences.length + miscounted.length > 0) process.exitCode = 2;
       }),
     );
 }

@@ -1,6 +1,7 @@
 // What every door hands to the collector: beacons in our own words, before enrichment. A protocol's parser produces drafts; from
 // there on all protocols are the same.
 import type { BeaconEvent, Protocol, Reject } from '../../schemas/beacon.ts';
+import { RESERVED_SESSION_PREFIXES } from '../../schemas/door-sessions.ts';
 import { REJECT_DETAIL_BYTES_MAX, REJECT_PAYLOAD_BYTES_MAX } from './limits.ts';
 import { cleanText, cutText } from './text.ts';
 
@@ -97,7 +98,11 @@ export function rejectOf(options: { index: number; seq: number; refusal: Refusal
 
 const SESSION_ID = /^[A-Za-z0-9_-]{1,64}$/;
 
-/** A session id in the contract's form: as it is if it fits, else hashed (`hashId` gives 32 base64url characters). */
+/**
+ * A session id in the contract's form: as it is if it fits, else hashed (`hashId` gives 32 base64url characters). So is one that looks
+ * like those that gateways make: nobody joins such a session by its name.
+ */
 export function sessionIdOf(text: string, hashId: (text: string) => string): string {
-  return SESSION_ID.test(text) ? text : hashId(text);
+  const taken = RESERVED_SESSION_PREFIXES.some((prefix) => text.startsWith(prefix));
+  return SESSION_ID.test(text) && !taken ? text : hashId(text);
 }

@@ -1,14 +1,14 @@
 // The door of Analytics Engine (protocols.md section 6): GET /, which its client calls first, and POST /event. The Authorization header is
 // the key itself, without a scheme.
 import { createHash } from 'node:crypto';
-import { COUNTED_SESSION_PREFIX, type CountedEvent, countedDraft, readCounted } from '../core/protocols/analytics-engine.ts';
+import { COUNTED_SESSION_PREFIX, COUNTED_PROTOCOL as PROTOCOL } from '../../schemas/door-sessions.ts';
+import { type CountedEvent, countedDraft, readCounted } from '../core/protocols/analytics-engine.ts';
 import { isClamped } from '../core/values.ts';
 import { createEventStreams } from '../event-streams.ts';
 import type { Door, DoorDeps, DoorReply, DoorRequest } from './door.ts';
 import { type Failure, failureOf, jsonFailure } from './failure.ts';
 import { readJson, type Unread } from './read.ts';
 
-const PROTOCOL = 'analytics_engine';
 /** Longest Idempotency-Key, characters. */
 const IDEMPOTENCY_KEY_MAX = 256;
 

@@ -1,14 +1,7 @@
 // The door of Microticks (protocols.md section 7): sessions that a client starts and stops, and actions in them; forms in, JSON out.
+import { TICKS_PROTOCOL as PROTOCOL, TICKS_SESSION_PREFIX } from '../../schemas/door-sessions.ts';
 import type { Draft } from '../core/draft.ts';
-import {
-  instantOf,
-  readTick,
-  requiredFields,
-  startDraft,
-  stopDraft,
-  TICKS_SESSION_PREFIX,
-  tickDraft,
-} from '../core/protocols/microticks.ts';
+import { instantOf, readTick, requiredFields, startDraft, stopDraft, tickDraft } from '../core/protocols/microticks.ts';
 import { isClamped } from '../core/values.ts';
 import { originAllowed, type WriteKey } from '../keys.ts';
 import type { StoppedSessions } from '../stopped-sessions.ts';
@@ -17,7 +10,6 @@ import type { Door, DoorDeps, DoorReply, DoorRequest } from './door.ts';
 import { type Failure, failure, failureOf, jsonFailure } from './failure.ts';
 import { readFormBody, type Unread } from './read.ts';
 
-const PROTOCOL = 'microticks';
 const RETRY_SECONDS = 2;
 const TAGS_MAX = 100_000;
 

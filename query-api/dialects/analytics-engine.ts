@@ -1,19 +1,21 @@
 // Analytics Engine's reads: counts of events by day, week and month, their flush, and figures of the process. Every answer repeats its
 // status. Where the peer is known to be wrong the answer is right instead; docs/doors/analytics-engine.md lists those places.
 import { uptime } from 'node:os';
-import { isoDayOf, parseDay } from '../core/civil.ts';
+import { COUNTED_PROTOCOL } from '../../schemas/door-sessions.ts';
+import { DAY_MS, isoDayOf, localDayAt, parseDay } from '../core/civil.ts';
+import { type CountedSpan, countedBoundaries, sundayOf } from '../core/counted-days.ts';
 import { ProblemError } from '../problem.ts';
 import { countedEventTypes } from '../queries/counted-event-types.ts';
-import { COUNTED_PROTOCOL, COUNTED_ROWS_MAX, type CountedRow, countedEvents } from '../queries/counted-events.ts';
+import { type CountedSpanRow, countedSpan } from '../queries/counted-span.ts';
+import { type EventCountRow, eventCounts } from '../queries/event-counts.ts';
 import { eventFlush } from '../queries/event-flush.ts';
 import type { DialectAsked, DialectRoute } from './dialect.ts';
 
 const LOOKBACK_DEFAULT = 7;
 /** A thousand years of months: beyond this there is no event, and the calendar of the database ends. */
 const LOOKBACK_MAX = 12_000;
-const DAYS_IN_WEEK = 7;
-/** The day with number 0 was a Thursday. */
-const EPOCH_WEEKDAY = 4;
+/** Most (name, stretch of time) pairs of one answer. */
+const COUNTED_ROWS_MAX = 200_000;
 const MEBIBYTE = 1_048_576;
 
 const shared: Pick<DialectRoute, 'secretOf' | 'word'> = {
@@ -47,19 +49,34 @@ export function lookbackOf(text: string): number {
 type Counts = Record<'daily' | 'weekly' | 'monthly', Record<string, number>>;
 
 async function counts(asked: DialectAsked): Promise<{ global: Counts; usages: Record<string, Counts> }> {
-  const uniqueId = textOf(asked, 'uniqueId');
-  const rows = await asked.ask(
-    countedEvents({
-      site: asked.caller.site,
-      type: textOf(asked, 'type'),
-      uniqueId: uniqueId === '' ? undefined : uniqueId,
-      lookback: lookbackOf(textOf(asked, 'lookback')),
-      nowMs: asked.nowMs,
-    }),
-  );
+  const { site } = asked.caller;
+  const [type, uniqueId] = [textOf(asked, 'type'), textOf(asked, 'uniqueId')];
+  const [row] = await asked.ask(countedSpan({ site, type, lookback: lookbackOf(textOf(asked, 'lookback')), nowMs: asked.nowMs }));
+  const span = spanOf(row, asked.nowMs);
+  if (span === undefined) return bucketsOf([]);
+  const boundaries = countedBoundaries(span);
+  const set = { type, uniqueId: uniqueId === '' ? undefined : uniqueId };
+  const rows = await asked.ask(eventCounts({ site, boundaries, by: { kind: 'name' }, set }, COUNTED_ROWS_MAX));
   if (rows.length > COUNTED_ROWS_MAX)
     throw new ProblemError('too-many-rows', 'There are too many names and days: ask for a shorter lookback', { limit: 'counted_rows' });
-  return bucketsOf(rows);
+  return bucketsOf(rows.map((counted) => daysOf(counted, boundaries, span)));
+}
+
+/** undefined = nothing can be counted. */
+function spanOf(row: CountedSpanRow | undefined, nowMs: number): CountedSpan | undefined {
+  if (row === undefined || row.oldest === null) return undefined;
+  const { timezone, daily, weekly, monthly, oldest } = row;
+  return { timezone, cuts: { daily, weekly, monthly }, oldestMs: (parseDay(oldest) ?? 0) * DAY_MS, nowMs };
+}
+
+/** Events of one name on one local day (`YYYY-MM-DD`), or within one week or month, that are younger than each cut-off. */
+export type CountedRow = { name: string; day: string; daily: number; weekly: number; monthly: number };
+
+function daysOf({ bucket, value, count }: EventCountRow, boundaries: readonly number[], { timezone, cuts }: CountedSpan): CountedRow {
+  const fromMs = boundaries[bucket - 1] as number;
+  const since = (cutMs: number): number => (fromMs >= cutMs ? count : 0);
+  const day = isoDayOf(localDayAt(timezone, fromMs));
+  return { name: value, day, daily: since(cuts.daily), weekly: since(cuts.weekly), monthly: since(cuts.monthly) };
 }
 
 /** Days put together to weeks, which begin on Sunday, and months; of each name and of all. */
@@ -68,8 +85,7 @@ export function bucketsOf(rows: readonly CountedRow[]): { global: Counts; usages
   const usages: Record<string, Counts> = Object.create(null);
   for (const row of rows) {
     const day = parseDay(row.day) ?? 0;
-    const weekday = (((day + EPOCH_WEEKDAY) % DAYS_IN_WEEK) + DAYS_IN_WEEK) % DAYS_IN_WEEK;
-    const keys = { daily: row.day, weekly: isoDayOf(day - weekday), monthly: row.day.slice(0, 7) };
+    const keys = { daily: row.day, weekly: isoDayOf(sundayOf(day)), monthly: row.day.slice(0, 7) };
     usages[row.name] ??= noCounts();
     for (const target of [global, usages[row.name] as Counts]) {
       for (const span of ['daily', 'weekly', 'monthly'] as const) add(target[span], keys[span], row[span]);
@@ -91,7 +107,7 @@ async function flush(asked: DialectAsked): Promise<string> {
 
 /** Figures of this process and machine, under the peer's names. */
 async function stats(asked: DialectAsked): Promise<Record<string, number | string>> {
-  const [row] = await asked.ask(countedEventTypes(asked.caller.site));
+  const [row] = await asked.ask(countedEventTypes(asked.caller.site, asked.nowMs));
   const { user, system } = process.cpuUsage();
   const resident = process.memoryUsage.rss();
   const uptimeSeconds = Math.floor(uptime());

@@ -1,4 +1,4 @@
-// Custom events: the list, newest first, and their counts by bucket and by a field of their data.
+// Custom events: the list, newest first.
 import { isoOf } from '../core/civil.ts';
 import type { TimeRange } from '../core/interval.ts';
 import { type Bound, bound, type ParamList, paramList } from './bound.ts';
@@ -6,11 +6,8 @@ import { type Bound, bound, type ParamList, paramList } from './bound.ts';
 export type EventQuestion = {
   readonly site: string;
   readonly range: TimeRange;
-  readonly buckets: readonly TimeRange[];
   readonly videos: readonly string[];
   readonly name: string | undefined;
-  /** Field of `data` to count by, or `name`. */
-  readonly groupBy: { readonly kind: 'name' } | { readonly kind: 'data'; readonly key: string } | undefined;
 };
 
 export type CustomEventRow = {
@@ -25,7 +22,6 @@ export type CustomEventRow = {
 };
 /** Place in the list: event time, then the emission, which is unique. */
 export type CustomEventKey = { readonly atMs: number; readonly partition: number; readonly emissionSeq: number };
-export type CustomEventCountRow = { bucket: number; value: string; count: number };
 
 function conditionsOf(question: EventQuestion, params: ParamList): string[] {
   return [
@@ -49,22 +45,6 @@ export function customEventList(question: EventQuestion, after: CustomEventKey |
     'custom_event_list',
     `SELECT at, session, video, name, position_ms, data, partition, emission_seq FROM custom_events
 WHERE ${conditions.join(' AND ')} ORDER BY at DESC, partition, emission_seq LIMIT ${params.add(limit)}::int`,
-    params.values,
-  );
-}
-
-export const EVENT_COUNT_ROWS_MAX = 50_000;
-
-export function customEventCounts(question: EventQuestion): Bound<CustomEventCountRow> {
-  const params = paramList();
-  const starts = `${params.add(question.buckets.map((bucket) => isoOf(bucket.fromMs)))}::timestamptz[]`;
-  const { groupBy } = question;
-  const value =
-    groupBy === undefined ? "''::text" : groupBy.kind === 'name' ? 'name' : `coalesce(data ->> ${params.add(groupBy.key)}::text, '')`;
-  return bound(
-    'custom_event_counts',
-    `SELECT width_bucket(at, ${starts}) AS bucket, ${value} AS value, count(*) AS count FROM custom_events
-WHERE ${conditionsOf(question, params).join(' AND ')} GROUP BY 1, 2 LIMIT ${EVENT_COUNT_ROWS_MAX + 1}`,
     params.values,
   );
 }

@@ -1,11 +1,13 @@
-// Marks a set of a door's events as flushed: what the log held before is left out of that door's answers from now on.
+// Marks a set of a door's events as flushed: what the log held before is left out of that door's answers from now on. What is in the
+// answers already was in the log before, whatever the clocks of this machine and of the log's say.
 import { isoOf } from '../core/civil.ts';
 import { type Bound, bound } from './bound.ts';
 
 export const eventFlush = (flush: { site: string; protocol: string; type: string; atMs: number }): Bound<never> =>
   bound(
     'event_flush',
-    `INSERT INTO event_flushes AS f (site, protocol, type, flushed_at) VALUES ($1::text, $2::text, $3::text, $4::timestamptz)
+    `INSERT INTO event_flushes AS f (site, protocol, type, flushed_at)
+SELECT $1::text, $2::text, $3::text, greatest($4::timestamptz, (SELECT max(stream_time) FROM partition_progress))
 ON CONFLICT (site, protocol, type) DO UPDATE SET flushed_at = greatest(f.flushed_at, excluded.flushed_at)`,
     [flush.site, flush.protocol, flush.type, isoOf(flush.atMs)],
   );

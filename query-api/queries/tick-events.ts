@@ -1,6 +1,7 @@
 // Actions of Microticks' sessions.
+import { TICKS_PROTOCOL, TICKS_SESSION_PREFIX } from '../../schemas/door-sessions.ts';
 import { type Bound, bound, paramList } from './bound.ts';
-import { instantText, TICKS_PROTOCOL, TICKS_SESSION_PREFIX, type TickList } from './tick-sessions.ts';
+import { instantText, type TickList } from './tick-sessions.ts';
 
 /** As in tick-sessions.ts: the peer's names, and what they are sorted by. */
 export const TICK_EVENT_COLUMNS = { id: 'id', session_id: 'session_id', time: 'time', action: 'action', data: 'data' } as const;

@@ -1,9 +1,6 @@
 // Sessions of Microticks: parts put together, clicks counted along the index of custom events by session.
+import { TICKS_PROTOCOL, TICKS_SESSION_PREFIX } from '../../schemas/door-sessions.ts';
 import { type Bound, bound, paramList } from './bound.ts';
-
-export const TICKS_PROTOCOL = 'microticks';
-/** What the door begins its sessions with; the token follows. Source: ingest/core/protocols. */
-export const TICKS_SESSION_PREFIX = 'microticks-';
 
 /** The columns that lists may be sorted by, by the peer's names: nothing else ever gets into a statement's text. */
 export const TICK_SESSION_COLUMNS = {

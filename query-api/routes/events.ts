@@ -3,16 +3,10 @@ import { z } from 'zod';
 import { isoOf } from '../core/civil.ts';
 import { decodeCursor, encodeCursor } from '../core/cursor.ts';
 import { META_KEY_CHARS_MAX } from '../core/filter.ts';
+import type { TimeRange } from '../core/interval.ts';
 import { ProblemError, wrong } from '../problem.ts';
-import {
-  type CustomEventCountRow,
-  type CustomEventKey,
-  type CustomEventRow,
-  customEventCounts,
-  customEventList,
-  EVENT_COUNT_ROWS_MAX,
-  type EventQuestion,
-} from '../queries/custom-events.ts';
+import { type CustomEventKey, type CustomEventRow, customEventList, type EventQuestion } from '../queries/custom-events.ts';
+import { type EventCountQuestion, type EventCountRow, eventCounts } from '../queries/event-counts.ts';
 import { exportPages } from './export.ts';
 import { SERIES_MAX } from './figure-rows.ts';
 import {
@@ -54,8 +48,11 @@ const eventRow = (row: CustomEventRow) => ({
   data: row.data,
 });
 
-function groupByOf(text: string | undefined): EventQuestion['groupBy'] {
-  if (text === undefined) return undefined;
+/** Most (bucket, value) pairs of one answer. */
+const EVENT_COUNT_ROWS_MAX = 50_000;
+
+function groupByOf(text: string | undefined): EventCountQuestion['by'] {
+  if (text === undefined) return { kind: 'nothing' };
   if (text === 'name') return { kind: 'name' };
   const key = text.startsWith('data.') ? text.slice(5) : '';
   if (key === '' || key.length > META_KEY_CHARS_MAX) throw wrong('/groupBy', 'must be name or data.<key>');
@@ -80,19 +77,15 @@ export const eventsRoute = route({
   async handle({ caller, query, nowMs, format }, services) {
     const range = rangeOf(query, nowMs);
     const buckets = bucketList(range, query.granularity, query.timezone);
-    const question: EventQuestion = {
-      site: caller.site,
-      range,
-      buckets,
-      videos: query.video,
-      name: query.name,
-      groupBy: groupByOf(query.groupBy),
-    };
+    const question: EventQuestion = { site: caller.site, range, videos: query.video, name: query.name };
+    const by = groupByOf(query.groupBy);
     const freshness = await services.answers.freshness(question);
     const echo: RangeEcho = { range, timezone: query.timezone, granularity: query.granularity };
     const envelope = { range: echoOf(echo as Parameters<typeof echoOf>[0]), freshness };
-    if (query.granularity !== undefined || question.groupBy !== undefined)
-      return { ...envelope, data: await counts(services, question, query.granularity !== undefined, pageLimit(query.limit)) };
+    if (query.granularity !== undefined || by.kind !== 'nothing') {
+      const layout = { buckets, bucketed: query.granularity !== undefined, limit: pageLimit(query.limit) };
+      return { ...envelope, data: await counts(services, { ...question, by }, layout) };
+    }
     const context = cursorContext('events', caller.site, query);
     const exporting = format !== 'application/json' && caller.scopes.has('export');
     return { ...envelope, ...(await list(services, question, { ...query, context, exporting })) };
@@ -122,25 +115,32 @@ async function list(
   return { data: rows, next: next && encodeCursor(page.context, [next.atMs, next.partition, next.emissionSeq]) };
 }
 
-async function counts({ answers }: Services, question: EventQuestion, bucketed: boolean, limit: number): Promise<unknown[]> {
-  const rows = await answers.ask(customEventCounts(question));
+async function counts(
+  { answers }: Services,
+  { site, videos, name, by }: EventQuestion & Pick<EventCountQuestion, 'by'>,
+  { buckets, bucketed, limit }: { buckets: readonly TimeRange[]; bucketed: boolean; limit: number },
+): Promise<unknown[]> {
+  const [last] = buckets.slice(-1);
+  if (last === undefined) return [];
+  const boundaries = [...buckets.map(({ fromMs }) => fromMs), last.toMs];
+  const rows = await answers.ask(eventCounts({ site, boundaries, by, name, videos }, EVENT_COUNT_ROWS_MAX));
   if (rows.length > EVENT_COUNT_ROWS_MAX)
     throw new ProblemError('too-many-rows', 'The breakdown has too many rows: narrow the range or name', { limit: 'event_rows' });
   const values = topValues(rows);
   if (!bucketed) return values.slice(0, limit);
-  const series = question.groupBy === undefined ? [''] : values.slice(0, SERIES_MAX).map(({ value }) => value);
+  const series = by.kind === 'nothing' ? [''] : values.slice(0, SERIES_MAX).map(({ value }) => value);
   const byPlace = new Map(rows.map((row) => [`${row.bucket - 1}\u0000${row.value}`, row.count]));
-  return question.buckets.flatMap((bucket, i) =>
+  return buckets.flatMap((bucket, i) =>
     series.map((value) => ({
       from: isoOf(bucket.fromMs),
       to: isoOf(bucket.toMs),
-      ...(question.groupBy === undefined ? {} : { value }),
+      ...(by.kind === 'nothing' ? {} : { value }),
       count: byPlace.get(`${i}\u0000${value}`) ?? 0,
     })),
   );
 }
 
-function topValues(rows: readonly CustomEventCountRow[]): { value: string; count: number }[] {
+function topValues(rows: readonly EventCountRow[]): { value: string; count: number }[] {
   const totals = new Map<string, number>();
   for (const row of rows) totals.set(row.value, (totals.get(row.value) ?? 0) + row.count);
   return [...totals].map(([value, total]) => ({ value, count: total })).sort((a, b) => b.count - a.count || (a.value < b.value ? -1 : 1));

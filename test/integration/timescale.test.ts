@@ -13,8 +13,9 @@ import { parseDimension, parseFilter } from '../../query-api/core/filter.ts';
 import { bucketsOf } from '../../query-api/core/interval.ts';
 import type { Question } from '../../query-api/core/question.ts';
 import { createQueryMetrics } from '../../query-api/metrics.ts';
-import { customEventCounts, customEventList } from '../../query-api/queries/custom-events.ts';
+import { customEventList } from '../../query-api/queries/custom-events.ts';
 import { errorCounts } from '../../query-api/queries/error-counts.ts';
+import { eventCounts } from '../../query-api/queries/event-counts.ts';
 import { sessionList } from '../../query-api/queries/session-list.ts';
 import { sessionParts } from '../../query-api/queries/session-parts.ts';
 import { visitFigures } from '../../query-api/queries/visit-figures.ts';
@@ -122,17 +123,13 @@ describe('TimescaleDB', { timeout: 300_000 }, () => {
       for (const detail of [{ ranges: 100 }, { resolutionMs: 1_000 }])
         assert.deepEqual((await hyper.engagement(whole, 'intro', detail)).points, (await plain.engagement(whole, 'intro', detail)).points);
     }
-    const events = {
-      site: SEED_SITE,
-      range: RANGE,
-      buckets: [RANGE],
-      videos: [],
-      name: undefined,
-      groupBy: { kind: 'data', key: 'label' },
-    } as const;
+    const events = { site: SEED_SITE, range: RANGE, videos: [], name: undefined };
     assert.deepEqual(await hyper.ask(customEventList(events, undefined, 50)), await plain.ask(customEventList(events, undefined, 50)));
     const byValue = (rows: { value: string }[]) => [...rows].sort((a, b) => (a.value < b.value ? -1 : 1));
-    assert.deepEqual(byValue(await hyper.ask(customEventCounts(events))), byValue(await plain.ask(customEventCounts(events))));
+    for (const by of [{ kind: 'data', key: 'label' }, { kind: 'name' }] as const) {
+      const counted = eventCounts({ site: SEED_SITE, boundaries: [RANGE.fromMs, RANGE.toMs - 60_000], by }, 100);
+      assert.deepEqual(byValue(await hyper.ask(counted)), byValue(await plain.ask(counted)));
+    }
     assert.deepEqual(await hyper.ask(sessionParts(SEED_SITE, 's0')), await plain.ask(sessionParts(SEED_SITE, 's0')));
   }
 

@@ -9,7 +9,7 @@ import { rollupRows, rollupStatements } from '../../processor/rollups.ts';
 import { beaconRows, emissionRows } from '../../processor/rows.ts';
 import type { Codec } from '../../schemas/codec.ts';
 import { type CopiedRow, canonical, integerOf, readCopy, textOf } from './copy-fields.ts';
-import { type CommitCheck, EMISSION_TABLES, type Tables } from './sim-database.ts';
+import { addedCounts, addTo, type CommitCheck, EMISSION_TABLES, type Tables } from './sim-database.ts';
 import type { SimLog } from './sim-log.ts';
 import type { Outcomes } from './workload.ts';
 
@@ -121,22 +121,8 @@ function compareRows(run: Finished, partition: number, expected: { rows: Map<str
 
 function compareRollups(run: Finished, partition: number, outputs: readonly Output[]): void {
   const wanted = new Map<string, readonly number[]>();
-  for (const { statement, params } of rollupStatements(rollupRows(outputs), partition)) {
-    const keyColumns = statement.name === 'processor_upsert_rollup_daily' ? 7 : statement.name === 'processor_upsert_rollup_hourly' ? 5 : 0;
-    if (keyColumns === 0) continue;
-    const columns = params.slice(1) as unknown[][];
-    const table = keyColumns === 7 ? 'daily' : 'hourly';
-    (columns[0] as unknown[]).forEach((_, row) => {
-      const key = `${table}|${partition}|${columns
-        .slice(0, keyColumns)
-        .map((column) => String(column[row]))
-        .join('|')}`;
-      wanted.set(
-        key,
-        columns.slice(keyColumns, -1).map((column) => column[row] as number),
-      );
-    });
-  }
+  for (const { statement, params } of rollupStatements(rollupRows(outputs), partition))
+    addTo(wanted, addedCounts(statement.name, params) ?? []);
   const mine = [...run.tables.rollups].filter(([key]) => key.split('|')[1] === String(partition));
   demand(mine.length === wanted.size, 'I7', () => `partition ${partition}: ${mine.length} rollup rows, ${wanted.size} expected`);
   for (const [key, counts] of mine)

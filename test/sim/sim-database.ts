@@ -4,6 +4,7 @@
 import type { CopyPayload, Database, DatabaseConnection, Statement } from '../../infra/runtime/ports.ts';
 import type { ProgressRow } from '../../processor/sql/progress-row.ts';
 import type { SnapshotRow } from '../../processor/sql/read-snapshots.ts';
+import { ROLLUP_COUNTS } from '../../processor/sql/rollup-counts.ts';
 import { type CopiedRow, integerOf, readCopy, textOf } from './copy-fields.ts';
 import type { FaultName } from './faults.ts';
 import { createLocks, type Locks } from './sim-locks.ts';
@@ -63,6 +64,35 @@ export type CommitCheck = (commit: {
   after: ProgressRow;
   rows: readonly CopiedRow[];
 }) => void;
+
+/** Rollup statements: how many columns after the partition are the key, and how many counts follow them. */
+const ROLLUP_COLUMNS: Readonly<Record<string, { keys: number; counts: number }>> = {
+  processor_upsert_rollup_daily: { keys: 7, counts: ROLLUP_COUNTS.length },
+  processor_upsert_rollup_hourly: { keys: 5, counts: ROLLUP_COUNTS.length },
+  processor_upsert_rollup_events_daily: { keys: 7, counts: 1 },
+  processor_upsert_rollup_events_hourly: { keys: 7, counts: 1 },
+};
+type AddedCounts = readonly { key: string; counts: readonly number[] }[];
+
+/** What a rollup statement adds, by key; undefined for other statements. */
+export function addedCounts(name: string, params: readonly unknown[]): AddedCounts | undefined {
+  const shape = ROLLUP_COLUMNS[name];
+  if (shape === undefined) return undefined;
+  const columns = params.slice(1) as unknown[][];
+  const [keys, counts] = [columns.slice(0, shape.keys), columns.slice(shape.keys, shape.keys + shape.counts)];
+  return (columns[0] ?? []).map((_, row) => ({
+    key: [name, params[0], ...keys.map((column) => column[row])].join('|'),
+    counts: counts.map((column) => column[row] as number),
+  }));
+}
+
+/** Adds counts to those under the same keys. */
+export function addTo(sums: Map<string, readonly number[]>, added: AddedCounts): void {
+  for (const { key, counts } of added) {
+    const old = sums.get(key);
+    sums.set(key, old === undefined ? counts : old.map((count, index) => count + (counts[index] as number)));
+  }
+}
 
 export type SimDatabase = ReturnType<typeof createSimDatabase>;
 
@@ -447,6 +477,11 @@ export class SimConnection implements DatabaseConnection {
 
   #change(name: string, params: readonly unknown[]): void {
     const partition = params[0] as number;
+    const added = addedCounts(name, params);
+    if (added !== undefined) {
+      this.#write((tables) => addTo(tables.rollups, added));
+      return;
+    }
     switch (name) {
       case 'processor_record_claim': {
         const [, epoch, token, startOffset, startSeq, , instance] = params as [number, number, string, number, number, string, string];
@@ -513,12 +548,6 @@ export class SimConnection implements DatabaseConnection {
           for (const key of [...tables.open.keys()]) if (key.startsWith(`${partition} `)) tables.open.delete(key);
         });
         break;
-      case 'processor_upsert_rollup_daily':
-        this.#addRollup('daily', params, 7);
-        break;
-      case 'processor_upsert_rollup_hourly':
-        this.#addRollup('hourly', params, 5);
-        break;
       case 'processor_upsert_rollup_engagement':
       case 'processor_clear_live_viewers':
       case 'processor_write_live_viewers':
@@ -528,26 +557,6 @@ export class SimConnection implements DatabaseConnection {
       default:
         throw new Error(`the simulated database does not know the statement ${name}`);
     }
-  }
-
-  /** Sums of the counts by key: columns after the partition are the key, then come the counts. */
-  #addRollup(table: string, params: readonly unknown[], keyColumns: number): void {
-    const columns = params.slice(1) as unknown[][];
-    const rows = columns[0]?.length ?? 0;
-    const counts = columns.slice(keyColumns, -1);
-    const added = Array.from({ length: rows }, (_, row) => ({
-      key: `${table}|${params[0]}|${columns
-        .slice(0, keyColumns)
-        .map((column) => String(column[row]))
-        .join('|')}`,
-      counts: counts.map((column) => column[row] as number),
-    }));
-    this.#write((tables) => {
-      for (const { key, counts: more } of added) {
-        const old = tables.rollups.get(key);
-        tables.rollups.set(key, old === undefined ? more : old.map((count, index) => count + (more[index] as number)));
-      }
-    });
   }
 
   #copied(payload: CopyPayload): void {

@@ -101,7 +101,10 @@ const SUMMED = [
   'switches_down',
 ] as const;
 
-/** I7: per site, video and hour (and day), the rollup rows add up to the session and supplement rows. */
+/** Streams are no sessions of viewers. */
+const OF_VIEWERS = "protocol <> 'analytics_engine'";
+
+/** I7: per site, video and hour (and day), the rollup rows add up to the session and supplement rows, and to the custom events. */
 async function rollupsAgree(client: Client): Promise<Violation[]> {
   const sums = SUMMED.map((column) => `sum(${column})::int8 AS ${column}`).join(', ');
   const compare = (left: string, right: string): string =>
@@ -109,18 +112,27 @@ async function rollupsAgree(client: Client): Promise<Violation[]> {
   const hourly = await rowsOf(
     client,
     compare(
-      `SELECT site, video, date_trunc('hour', started_at, 'UTC') AS bucket, ${sums} FROM sessions GROUP BY 1, 2, 3`,
+      `SELECT site, video, date_trunc('hour', started_at, 'UTC') AS bucket, ${sums} FROM sessions WHERE ${OF_VIEWERS} GROUP BY 1, 2, 3`,
       `SELECT site, video, hour AS bucket, ${sums} FROM rollup_hourly WHERE scope = 'video' GROUP BY 1, 2, 3`,
     ),
   );
   const daily = await rowsOf(
     client,
     compare(
-      `SELECT site, '' AS video, (started_at AT TIME ZONE 'UTC')::date AS bucket, ${sums} FROM sessions GROUP BY 1, 2, 3`,
+      `SELECT site, '' AS video, (started_at AT TIME ZONE 'UTC')::date AS bucket, ${sums} FROM sessions WHERE ${OF_VIEWERS} GROUP BY 1, 2, 3`,
       `SELECT site, video, day AS bucket, ${sums} FROM rollup_daily WHERE scope = 'site' AND dimension = '' GROUP BY 1, 2, 3`,
     ),
   );
-  return [...hourly, ...daily].map((row) => ({ invariant: 'I7', detail: JSON.stringify(row) }));
+  const events = await rowsOf(
+    client,
+    compare(
+      `SELECT site, video, name, date_trunc('hour', at, 'UTC') AS bucket, count(*)::int8 AS events FROM custom_events WHERE video <> '' GROUP BY 1, 2, 3, 4
+       UNION ALL SELECT site, '', name, date_trunc('day', at, 'UTC'), count(*)::int8 FROM custom_events GROUP BY 1, 2, 3, 4`,
+      `SELECT site, video, name, hour AS bucket, sum(events)::int8 AS events FROM rollup_events_hourly WHERE scope = 'video' GROUP BY 1, 2, 3, 4
+       UNION ALL SELECT site, video, name, day::timestamp AT TIME ZONE 'UTC', sum(events)::int8 FROM rollup_events_daily WHERE scope = 'site' GROUP BY 1, 2, 3, 4`,
+    ),
+  );
+  return [...hourly, ...daily, ...events].map((row) => ({ invariant: 'I7', detail: JSON.stringify(row) }));
 }
 
 /** I8: for every claim (epoch e, emission number s at claim time) no row with a higher number has a lower epoch. */

@@ -360,6 +360,8 @@ const COMPARED = [
   'rollup_daily',
   'rollup_hourly',
   'rollup_engagement',
+  'rollup_events_hourly',
+  'rollup_events_daily',
   'open_sessions',
 ] as const;
 

@@ -194,6 +194,7 @@ const hash = (text: string): number => [...text].reduce((sum, char) => (Math.imu
 
 /** Forgets everything that writeParts wrote. */
 export async function clearParts(connection: DatabaseConnection): Promise<void> {
-  const text = 'TRUNCATE sessions, watch_sections, custom_events, open_sessions, rollup_daily, rollup_hourly, rollup_engagement, beacons';
+  const text = `TRUNCATE sessions, watch_sections, custom_events, open_sessions, rollup_daily, rollup_hourly, rollup_engagement,
+    rollup_events_hourly, rollup_events_daily, beacons`;
   await connection.query({ name: 'test_clear', text }, []);
 }

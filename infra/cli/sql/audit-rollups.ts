@@ -1,5 +1,6 @@
-// I7: hours and sites where the rollups and the session rows disagree. Partitions are summed, since closed days may be merged over
+// I7: hours and sites where the rollups and the session rows disagree; streams are no sessions. Partitions are summed, since closed days may be merged over
 // them. $1: only hours that begin since then, null = all.
+import { STREAM_PROTOCOLS } from '../../../schemas/door-sessions.ts';
 import type { Statement } from '../../runtime/ports.ts';
 
 export type RollupAuditRow = { site: string; hour: number; figure: string; rollup: number; rows: number };
@@ -38,7 +39,8 @@ export const auditRollups: Statement<[since: string | null], RollupAuditRow> = {
   FROM rollup_hourly WHERE scope = 'site' AND ($1::timestamptz IS NULL OR hour >= $1::timestamptz) GROUP BY site, hour
 ), s AS (
   SELECT site, date_trunc('hour', started_at, 'UTC') AS hour, ${FIGURES.map((figure) => `${ofRows(figure)} AS ${figure}`).join(', ')}
-  FROM sessions WHERE $1::timestamptz IS NULL OR date_trunc('hour', started_at, 'UTC') >= $1::timestamptz GROUP BY 1, 2
+  FROM sessions WHERE protocol <> ALL ('{${STREAM_PROTOCOLS.join(',')}}'::text[])
+    AND ($1::timestamptz IS NULL OR date_trunc('hour', started_at, 'UTC') >= $1::timestamptz) GROUP BY 1, 2
 )
 SELECT site, hour, v.figure, v.rollup, v.rows
 FROM r FULL JOIN s USING (site, hour), LATERAL (VALUES ${both}) AS v (figure, rollup, rows)

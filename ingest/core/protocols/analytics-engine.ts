@@ -1,6 +1,7 @@
 // An event of Analytics Engine: a name and the instant at which it happened, counted and nothing else. It belongs to no session; the door
 // says in which stream it travels.
 import { UNKNOWN_DETAIL } from '../../../schemas/beacon.ts';
+import { COUNTED_PROTOCOL } from '../../../schemas/door-sessions.ts';
 import { type Draft, NO_DRAFT_CONTEXT } from '../draft.ts';
 import { objectOf } from '../fields.ts';
 import { cleanText, fitsBytes } from '../text.ts';
@@ -20,9 +21,6 @@ export type CountedEvent = {
 export const COUNTED_TEXT_BYTES_MAX = 256;
 /** Epoch ms below this (March 1973) are seconds. Source: protocols.md section 6. */
 const SECONDS_BELOW = 100_000_000_000;
-
-/** Sessions of this door begin so: its events are told apart by it from other custom events of the site. */
-export const COUNTED_SESSION_PREFIX = 'analytics_engine-';
 
 /** Reads the body of an event. Never throws. */
 export function readCounted(body: unknown): { ok: true; event: CountedEvent } | { ok: false; detail: string } {
@@ -53,7 +51,7 @@ export function countedDraft(event: CountedEvent, stream: { session: string; mar
   const data = { ...(event.type === '' ? {} : { type: event.type }), ...(event.uniqueId === '' ? {} : { uniqueId: event.uniqueId }) };
   return {
     index: 0,
-    protocol: 'analytics_engine',
+    protocol: COUNTED_PROTOCOL,
     session: stream.session,
     video: '',
     sentAt: -1,

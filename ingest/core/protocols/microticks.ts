@@ -1,5 +1,6 @@
 // Microticks' three forms as drafts: a session that starts, an action in it, its end.
 import { type BeaconEvent, UNKNOWN_DETAIL } from '../../../schemas/beacon.ts';
+import { TICKS_PROTOCOL, TICKS_SESSION_PREFIX } from '../../../schemas/door-sessions.ts';
 import { type Draft, NO_DRAFT_CONTEXT } from '../draft.ts';
 import type { Form } from '../form.ts';
 import { META_VALUE_BYTES_MAX } from '../limits.ts';
@@ -7,8 +8,6 @@ import { parseJson } from '../parse.ts';
 import { bytesOf, cleanJson, cleanText, cutText, fitsBytes } from '../text.ts';
 import { instantOfIso } from '../values.ts';
 
-/** Sessions of this door begin so, the token follows. */
-export const TICKS_SESSION_PREFIX = 'microticks-';
 /** An action's name, bytes: a cut one could meet another. */
 export const ACTION_BYTES_MAX = 256;
 /** Data of an action as JSON, bytes. */
@@ -69,7 +68,7 @@ export const stopDraft = (token: string, at: number): Draft =>
 
 const draftOf = (token: string, at: number, event: BeaconEvent): Draft => ({
   index: 0,
-  protocol: 'microticks',
+  protocol: TICKS_PROTOCOL,
   session: TICKS_SESSION_PREFIX + token,
   video: '',
   sentAt: -1,

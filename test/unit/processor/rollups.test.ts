@@ -164,5 +164,5 @@ test('rows come in key order, and statements take one array per column of equal 
     const lengths = new Set(params.slice(1).map((column) => (column as unknown[]).length));
     assert.equal(lengths.size, 1, statement.name);
   }
-  assert.deepEqual(rollupStatements({ daily: [], hourly: [], engagement: [] }, 3), []);
+  assert.deepEqual(rollupStatements(rollupRows([]), 3), []);
 });
