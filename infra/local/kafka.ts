@@ -78,8 +78,8 @@ async function format(options: LocalKafkaOptions, propertiesFile: string): Promi
     join(options.kafkaLibs, '*'),
     'kafka.tools.StorageTool',
     'format',
-    '-t',
-    clusterId,
+    // In one argument: one id in 64 begins with a dash.
+    `--cluster-id=${clusterId}`,
     '-c',
     propertiesFile,
   ];
