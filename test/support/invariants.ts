@@ -108,7 +108,7 @@ const OF_VIEWERS = "protocol <> 'analytics_engine'";
 async function rollupsAgree(client: Client): Promise<Violation[]> {
   const sums = SUMMED.map((column) => `sum(${column})::int8 AS ${column}`).join(', ');
   const compare = (left: string, right: string): string =>
-    `SELECT 'only in rows' AS side, * FROM (${left} EXCEPT ${right}) a UNION ALL SELECT 'only in rollups', * FROM (${right} EXCEPT ${left}) b`;
+    `SELECT 'only in rows' AS side, * FROM ((${left}) EXCEPT (${right})) a UNION ALL SELECT 'only in rollups', * FROM ((${right}) EXCEPT (${left})) b`;
   const hourly = await rowsOf(
     client,
     compare(
