@@ -10,17 +10,16 @@ import { canonicalRows, checkInvariants, type Violation } from '../support/invar
 import { testLogger } from '../support/log-kafka.ts';
 import { differences, type ExpectedSession, expectedSessions, factsOf, sessionKey } from '../support/oracle.ts';
 import { type SystemOptions, startSystem, type TestSystem } from '../support/system.ts';
+import { checkIdle, checkLogs, checkMemory } from '../support/usage.ts';
 import { eventKey, type LoadResult } from './load.ts';
 import { type LogCopies, readLog } from './log-copies.ts';
-import { type Stage, type Usage, usageOf, withClient } from './stage.ts';
+import { type Stage, withClient } from './stage.ts';
 
 /** I9: time to come to rest after the last fault, on top of the session timeout. */
 const REST_MS = 45_000;
 const POLL_MS = 100;
 /** I10: a process of a small load stays below this. */
-const RSS_MB_MAX = 512;
-/** Descriptors above the idle count: a processor's own; a gateway's clients keep theirs for a while. */
-const FILES_ABOVE_IDLE_MAX = { processor: 12, ingest: 512 };
+const USAGE_MAX = { rssMb: 512, heapMb: 256 };
 const SHOWN_MAX = 4;
 
 /** `late`: what was not at rest in time (I9). */
@@ -258,33 +257,9 @@ export async function checkReplay(stage: Stage, options: SystemOptions, rested: 
   }
 }
 
-/** Memory and open files of all running instances, by instance. */
-export function usages(system: TestSystem): Map<string, Usage> {
-  const found = new Map<string, Usage>();
-  for (const name of ['ingest', 'processor'] as const) {
-    for (const { instance, pid } of system.instances(name)) {
-      const usage = usageOf(pid);
-      if (usage) found.set(instance, usage);
-    }
-  }
-  return found;
-}
-
-/** I10, roughly: bounded memory, descriptors back, and no log holds an error that nobody handled. */
-export function checkUsage(system: TestSystem, idle: ReadonlyMap<string, Usage>, now: ReadonlyMap<string, Usage>): Violation[] {
-  const found: string[] = [];
-  for (const name of ['ingest', 'processor'] as const) {
-    for (const { instance } of system.instances(name)) {
-      const { rssMb = 0, files = 0 } = now.get(instance) ?? {};
-      if (rssMb > RSS_MB_MAX) found.push(`${instance} uses ${rssMb} MB`);
-      const before = idle.get(instance)?.files ?? files;
-      if (files > before + FILES_ABOVE_IDLE_MAX[name]) found.push(`${instance} has ${files} files open, ${before} when idle`);
-      const log = system.log(name, { instance, lines: 100_000 });
-      if (/unhandledRejection|uncaughtException|UnhandledPromiseRejection|TypeError|ReferenceError/.test(log)) {
-        const line = log.split('\n').find((each) => /unhandled|uncaught|TypeError|ReferenceError/i.test(each)) ?? '';
-        found.push(`${instance} logged ${line.slice(0, 300)}`);
-      }
-    }
-  }
-  return violation('I10', found);
+/** I10: memory over the whole run, then descriptors and connections once the load has ended, then every log. */
+export async function checkUsage({ system, idle, usage }: Stage): Promise<Violation[]> {
+  const left = await checkIdle(system, idle);
+  const logs = new Map(system.started().map(({ name, instance }) => [instance, system.log(name, { instance, lines: 100_000 })]));
+  return [...checkMemory(usage, USAGE_MAX), ...left, ...checkLogs(logs)];
 }

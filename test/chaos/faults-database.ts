@@ -21,7 +21,7 @@ async function databaseAway(stage: Stage): Promise<void> {
   const rebalances = await metricSum(stage, 'playhead_processor_rebalances_total');
   stage.database.refuse();
   stage.injected('database out of reach');
-  await stage.time(7 * SECOND_MS, 600_000);
+  await stage.usage.steady(stage.time(7 * SECOND_MS, 600_000));
   stage.database.heal();
   await stage.time(2 * SECOND_MS, 10_000);
   const now = await metricSum(stage, 'playhead_processor_rebalances_total');

@@ -103,7 +103,7 @@ async function kafkaAway(stage: Stage): Promise<void> {
   for (const { proxy } of cluster.nodes) proxy.refuse();
   stage.injected('brokers out of reach', cluster.nodes.length);
   const idleBefore = await sealed();
-  await stage.time(7 * SECOND_MS, 595_000);
+  await stage.load.hold(stage.usage.steady(stage.time(7 * SECOND_MS, 595_000)));
   const probe = await fetch(`${stage.system.ingest}/v1/beacons`, {
     method: 'POST',
     headers: { 'content-type': 'application/json' },

@@ -17,6 +17,8 @@ export type LoadResult = { plans: DeliveryPlan[]; outcomes: Outcomes };
 export type Load = {
   /** The results, once nobody arrives any more and all that was sent has an outcome. */
   end(): Promise<LoadResult>;
+  /** Nobody new arrives until the work is done; who is there goes on. */
+  hold(work: Promise<void>): Promise<void>;
   /** Gives up what has no outcome yet: it stays unknown. */
   giveUp(): void;
   /** The driver of the patient viewers, for more of the same. */
@@ -77,8 +79,11 @@ export function startLoad(system: TestSystem, options: LoadOptions): Load {
   const all: DeliveryPlan[] = [];
   const sending: Promise<CrowdResult[]>[] = [];
   let ended = false;
+  let held: Promise<void> = Promise.resolve();
   const arrivals = async (): Promise<void> => {
     for (let number = 0; !ended; number++) {
+      await held;
+      if (ended) return;
       const wave = planWave(options, number);
       patient.push(...wave.patient);
       all.push(...wave.patient, ...wave.impatient);
@@ -95,6 +100,10 @@ export function startLoad(system: TestSystem, options: LoadOptions): Load {
   return {
     driver: senders.patient,
     plans: patient,
+    hold(work) {
+      held = work.catch(() => {});
+      return work;
+    },
     giveUp: () => senders.patient.stop(),
     async end() {
       ended = true;

@@ -1,7 +1,7 @@
 // The fault matrix from the command line, with short or full times.
 import { parseArgs } from 'node:util';
 
-const HELP = `Usage: node --import tsx test/chaos/main.ts [--full] [--only F3,F7] [--seed text] [--at-once n]
+const HELP = `Usage: node --import tsx test/chaos/main.ts [--full] [--only F3,F7] [--seed text] [--at-once n] [--write]
 
 Plays the faults of the matrix on real processes, three brokers and PostgreSQL, and checks the invariants after each.
 
@@ -9,6 +9,7 @@ Plays the faults of the matrix on real processes, three brokers and PostgreSQL, 
   --only ids    these rows, separated by commas
   --seed text   audience and choices are drawn from it; printed with each row
   --at-once n   how many of the faults that touch only their own system run together (default 3)
+  --write       with --full: record the results in docs/faults.md
   --list        the rows this suite plays
 `;
 
@@ -20,6 +21,7 @@ async function main(): Promise<number> {
       only: { type: 'string', default: '' },
       seed: { type: 'string', default: 'playhead' },
       'at-once': { type: 'string', default: '3' },
+      write: { type: 'boolean', default: false },
       list: { type: 'boolean', default: false },
       help: { type: 'boolean', short: 'h', default: false },
     },
@@ -52,6 +54,7 @@ async function main(): Promise<number> {
       progress: print,
     });
     print(`\n${tableOf(results)}`);
+    if (values.full && values.write) await (await import('./record.ts')).recordResults(results);
     for (const result of results.filter(({ violations }) => violations.length > 0)) {
       print(
         `\n${result.id}${result.ok ? ' (control, as it must be)' : ''}: node --import tsx test/chaos/main.ts --only ${result.id} --seed ${values.seed}`,

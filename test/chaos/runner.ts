@@ -3,12 +3,14 @@ import { monitorEventLoopDelay } from 'node:perf_hooks';
 import { systemScheduler } from '../../infra/runtime/clock.ts';
 import { messageOf } from '../../infra/runtime/errors.ts';
 import type { Violation } from '../support/invariants.ts';
-import { checkReplay, checkResult, checkUsage, comeToRest, usages } from './checks.ts';
+import type { TestSystem } from '../support/system.ts';
+import { checkReplay, checkResult, checkUsage, comeToRest } from './checks.ts';
 import type { Fault } from './fault.ts';
 import { DATABASE_FAULTS } from './faults-database.ts';
 import { KAFKA_FAULTS } from './faults-kafka.ts';
 import { PROCESS_FAULTS } from './faults-processes.ts';
 import { countOutcomes, startLoad } from './load.ts';
+import { type MemoryLine, memoryLines } from './record.ts';
 import type { Servers } from './servers.ts';
 import { openStage, sessionTimeoutMs, systemOptions } from './stage.ts';
 
@@ -28,6 +30,8 @@ export type Result = {
   violations: Violation[];
   /** Longest time that this process, which holds the proxies, did not get to run: on a busy machine it explains what was late. */
   stallMs: number;
+  /** Of the stretches in which nothing may grow, if they were long enough to tell. */
+  memory: MemoryLine[];
   /** For a fault: no violation. For a control: one of those that it must show. */
   ok: boolean;
   seconds: number;
@@ -55,6 +59,7 @@ export async function playFault(servers: Servers, fault: Fault, options: RunOpti
     injected: '',
     violations: [],
     stallMs: 0,
+    memory: [],
     ok: false,
     seconds: 0,
   };
@@ -93,7 +98,6 @@ async function play(servers: Servers, fault: Fault, options: RunOptions, result:
   });
   let wellPlayed = false;
   try {
-    const idle = usages(stage.system);
     await systemScheduler.sleep(WARM_UP_MS);
     await fault.inject(stage);
     say(`injected: ${injectedText(stage.injections)}`);
@@ -106,7 +110,8 @@ async function play(servers: Servers, fault: Fault, options: RunOptions, result:
     result.accepted = counts.accepted;
     result.unknown = counts.unknown;
     result.injected = injectedText(stage.injections);
-    const usage = checkUsage(stage.system, idle, usages(stage.system));
+    const usage = fault.mustBreak === undefined ? await checkUsage(stage) : [];
+    result.memory = memoryLines(stage.usage);
     const rested = await comeToRest(stage, sessionTimeoutMs(full), fault.mustBreak === undefined ? undefined : CONTROL_REST_MS);
     result.violations.push(...rested.late);
     const checked = await checkResult(stage, load, rested, fault.lateByPlan ?? false);
@@ -122,7 +127,7 @@ async function play(servers: Servers, fault: Fault, options: RunOptions, result:
   }
 }
 
-function lastWords(system: Parameters<typeof usages>[0]): string {
+function lastWords(system: TestSystem): string {
   return (['ingest', 'processor'] as const)
     .flatMap((name) => system.instances(name).map(({ instance }) => `\n--- ${instance}\n${system.log(name, { instance, lines: 30 })}`))
     .join('');

@@ -1,12 +1,13 @@
 // Where one fault is played: a system of its own on the shared servers, its database behind a proxy of its own, and hands to break
 // things with. What was injected is counted: a fault that never took effect proves nothing.
-import { readdirSync, readFileSync } from 'node:fs';
+import { readFileSync } from 'node:fs';
 import pg from 'pg';
 import { createRandom, type Random } from '../../infra/cli/audience/random.ts';
 import { systemScheduler } from '../../infra/runtime/clock.ts';
 import { type FaultProxy, startFaultProxy } from '../support/fault-proxy.ts';
 import type { KillPoint } from '../support/kill-points.ts';
 import { type ServiceName, type SystemOptions, startSystem, type TestSystem } from '../support/system.ts';
+import { type UsageSample, type UsageWatch, usages, watchUsage } from '../support/usage.ts';
 import type { Load } from './load.ts';
 import type { Servers } from './servers.ts';
 
@@ -28,6 +29,10 @@ export type Stage = {
   random: Random;
   full: boolean;
   load: Load;
+  /** What each process held before the load began. */
+  idle: ReadonlyMap<string, UsageSample>;
+  /** What each process holds; `usage.steady` marks a stretch in which nothing may grow (I10). */
+  usage: UsageWatch;
   /** Short time in a CI run, long time in a full one. */
   time(shortMs: number, fullMs: number): Promise<void>;
   times(short: number, full: number): number;
@@ -46,6 +51,8 @@ const PRELOAD = new URL('../support/fault-preload.ts', import.meta.url).href;
 export const SESSION_TIMEOUT_SHORT_MS = 4_000;
 const SESSION_TIMEOUT_FULL_MS = 10_000;
 const UNTIL_TIMEOUT_MS = 60_000;
+const SAMPLE_SHORT_MS = 1_000;
+const SAMPLE_FULL_MS = 5_000;
 const POLL_MS = 50;
 
 /**
@@ -98,7 +105,9 @@ export async function openStage({ servers, options, seed, full, startLoad }: New
       await systemScheduler.sleep(POLL_MS);
     }
   };
+  let usage: UsageWatch | undefined;
   const close = async (): Promise<void> => {
+    await usage?.stop();
     database.heal();
     for (const name of ['ingest', 'processor'] as const) for (const { pid } of system.instances(name)) signalQuietly(pid, 'SIGCONT');
     await system.stop();
@@ -111,6 +120,8 @@ export async function openStage({ servers, options, seed, full, startLoad }: New
     await close();
     throw error;
   }
+  const idle = await usages(system);
+  usage = watchUsage(system, full ? SAMPLE_FULL_MS : SAMPLE_SHORT_MS);
   return {
     system,
     servers,
@@ -118,6 +129,8 @@ export async function openStage({ servers, options, seed, full, startLoad }: New
     random: createRandom(`${seed}/faults`),
     full,
     load: startLoad(system),
+    idle,
+    usage,
     time: (shortMs, fullMs) => systemScheduler.sleep(full ? fullMs : shortMs),
     times: (short, many) => (full ? many : short),
     injected: (what, times = 1) => void injections.set(what, (injections.get(what) ?? 0) + times),
@@ -171,17 +184,5 @@ export function stateOf(pid: number): string {
     return /\) (\S)/.exec(readFileSync(`/proc/${pid}/stat`, 'utf8'))?.[1] ?? '';
   } catch {
     return '';
-  }
-}
-
-export type Usage = { rssMb: number; files: number };
-
-/** Memory and open files of a process, undefined where /proc does not tell. */
-export function usageOf(pid: number): Usage | undefined {
-  try {
-    const rssKb = Number(/VmRSS:\s+(\d+)/.exec(readFileSync(`/proc/${pid}/status`, 'utf8'))?.[1]);
-    return { rssMb: Math.round(rssKb / 1024), files: readdirSync(`/proc/${pid}/fd`).length };
-  } catch {
-    return undefined;
   }
 }

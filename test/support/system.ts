@@ -40,6 +40,8 @@ export type TestSystem = {
   closeAll(): Promise<void>;
   /** The last lines that an instance logged. */
   log(name: ServiceName, options?: { instance?: string; lines?: number }): string;
+  /** Every instance that was ever started. */
+  started(): { name: ServiceName; instance: string }[];
   /** The running instances of a service: their process and the address of their metrics and health. */
   instances(name: ServiceName): { instance: string; pid: number; metrics: string; exited: Promise<unknown> }[];
   stop(): Promise<void>;
@@ -181,7 +183,7 @@ type ProcessesOptions = {
   group: string;
 };
 
-type Processes = { operations: Pick<TestSystem, 'kill' | 'signal' | 'start' | 'log' | 'instances'>; stopAll(): Promise<void> };
+type Processes = { operations: Pick<TestSystem, 'kill' | 'signal' | 'start' | 'log' | 'started' | 'instances'>; stopAll(): Promise<void> };
 
 /** The environment of one instance, beside what all services share. */
 function serviceEnv(name: ServiceName, options: ProcessesOptions, metricsPort: number): Record<string, string> {
@@ -245,6 +247,7 @@ function createProcesses(options: ProcessesOptions): Processes {
       },
       signal: (name, signal, { instance } = {}) => void find(name, instance).child.kill(signal),
       log: (name, { instance, lines = 40 } = {}) => logTail(logFile(name, instance), lines),
+      started: () => [...places].map(([instance, { name }]) => ({ name, instance })),
       instances: (name) =>
         [...running].flatMap(([instance, { pid, exited, exit }]) => {
           const place = places.get(instance);
