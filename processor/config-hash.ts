@@ -1,11 +1,12 @@
 // Fingerprint of the settings that results depend on, stored with progress and snapshots (D26).
 import { createHash } from 'node:crypto';
+import { VIEW_RULE_DEFAULT, type ViewRule } from '../schemas/views.ts';
 import type { FoldSettings } from './core/settings.ts';
 
-/** SHA-256 of the fold settings, at every level in key order and without what is not set, and of the partition count. */
-export function configHashOf(settings: FoldSettings, partitions: number): Buffer {
+/** SHA-256 of the fold settings, at every level in key order and without what is not set, of the partition count and of what counts as a view. */
+export function configHashOf(settings: FoldSettings, partitions: number, viewRule: ViewRule = VIEW_RULE_DEFAULT): Buffer {
   return createHash('sha256')
-    .update(JSON.stringify([partitions, inOrder(settings)]))
+    .update(JSON.stringify([partitions, inOrder(settings), inOrder(viewRule)]))
     .digest();
 }
 

@@ -1,7 +1,9 @@
 // Settings of the processor, read once in main.ts.
 import { commonSettings, loadConfig, rule, setting } from '../infra/runtime/config.ts';
-import { surfaceSpec, surfaceValue } from '../infra/runtime/surface-settings.ts';
+import { surfaceSpec, surfaceValue, viewSettings } from '../infra/runtime/surface-settings.ts';
 import { ENDED_IS_IDLE, SURFACE_TIMES, SURFACES, type SurfaceTimes } from '../schemas/surfaces.ts';
+import type { ViewRule } from '../schemas/views.ts';
+import { configHashOf } from './config-hash.ts';
 import type { FoldSettings } from './core/settings.ts';
 import { FOLD_SETTINGS_DEFAULT } from './core/settings.ts';
 import type { TaskSettings } from './task-deps.ts';
@@ -12,7 +14,7 @@ const count = (env: string, fallback: number, description: string) =>
   setting({ env, schema: rule.integer(1, 1_000_000_000), default: String(fallback), description });
 
 /**
- * Every variable of the processor. Those named FOLD and those of the surfaces change results: all processors of a topic must have the same
+ * Every variable of the processor. Those named FOLD, those of the surfaces and what counts as a view change results: all processors of a topic must have the same
  * (D26), and a control record is the way to change them while it runs (D11).
  */
 export const processorConfigSpec = {
@@ -98,6 +100,7 @@ export const processorConfigSpec = {
     FOLD_SETTINGS_DEFAULT.stepCapMs,
     'The most that one record adds to log-active time: three ticks',
   ),
+  ...viewSettings,
   ...surfaceSpec('IDLE_GAP_MS'),
   ...surfaceSpec('LINGER_MS'),
   ...surfaceSpec('BACKDATE_MAX_MS'),
@@ -110,7 +113,7 @@ export function loadProcessorConfig(env: Readonly<Record<string, string | undefi
   return loadConfig(processorConfigSpec, env);
 }
 
-/** The part of the settings that results depend on. */
+/** The settings of the fold. */
 export function foldSettingsOf(config: ProcessorConfig): FoldSettings {
   const { idleGapMs, leaveLingerMs, endedLingerMs, graceMs, ageMaxMs, stepCapMs } = config;
   const surfaces = { ...SURFACE_TIMES };
@@ -128,6 +131,13 @@ function surfaceTimesOf(config: ProcessorConfig, surface: (typeof SURFACES)[numb
   if (leaveLingerMs !== undefined) times.leaveLingerMs = leaveLingerMs;
   if (backdateMaxMs !== undefined) times.backdateMaxMs = backdateMaxMs;
   return times;
+}
+
+/** All that results depend on, and its fingerprint (D26). */
+export function resultSettingsOf(config: ProcessorConfig): { settings: FoldSettings; viewRule: ViewRule; configHash: Buffer } {
+  const settings = foldSettingsOf(config);
+  const viewRule = { countAfterMs: config.peertubeViewAfterMs, expirationMs: config.peertubeViewExpirationMs };
+  return { settings, viewRule, configHash: configHashOf(settings, config.partitions, viewRule) };
 }
 
 /** The part of the settings that only timing depends on. */

@@ -3,6 +3,7 @@
 import type { Logger } from 'pino';
 import { messageOf } from '../infra/runtime/errors.ts';
 import type { Scheduler } from '../infra/runtime/ports.ts';
+import type { ViewRule } from '../schemas/views.ts';
 import { type ClaimDeps, readSettledProgress } from './claim.ts';
 import { replaceRefused } from './dead-letters.ts';
 import type { ProcessorMetrics } from './metrics.ts';
@@ -17,6 +18,8 @@ export type FlushDeps = Pick<ClaimDeps, 'writers' | 'frozenWriterMs' | 'onHolder
   scheduler: Scheduler;
   logger: Logger;
   metrics: ProcessorMetrics;
+  /** What counts as a view; default: schemas/views.ts. */
+  viewRule?: ViewRule;
 };
 
 /** `lost`: the partition was taken away before the outcome was known. `refused`, `duplicate`: stop the partition and say so. */
@@ -33,7 +36,7 @@ export const retryPauseMs = (scheduler: Pick<Scheduler, 'random'>, attempt: numb
 export async function flushBatch(deps: FlushDeps, first: FlushBatch, owner: Owner, held: () => boolean): Promise<FlushEnd> {
   let batch = first;
   for (let attempt = 0; held(); attempt++) {
-    const flush = encodeFlush(batch, owner);
+    const flush = encodeFlush(batch, owner, deps.viewRule);
     let failure: unknown;
     try {
       const verdict = await writeFlush(deps.writers, flush);

@@ -7,8 +7,7 @@ import { createMetricsRegistry, startMetricsServer } from '../infra/runtime/metr
 import { createDatabase } from '../infra/runtime/postgres.ts';
 import { createSchemaIdStore } from '../infra/runtime/schema-ids.ts';
 import { createCodec, fetchSchemaText, resolveSchemaIds } from '../schemas/codec.ts';
-import { foldSettingsOf, loadProcessorConfig, taskSettingsOf } from './config.ts';
-import { configHashOf } from './config-hash.ts';
+import { loadProcessorConfig, resultSettingsOf, taskSettingsOf } from './config.ts';
 import { createProcessor, type Processor } from './consumer.ts';
 import { FOLD_VERSION } from './core/partition.ts';
 import { healthOf } from './health.ts';
@@ -50,8 +49,7 @@ await runService({
       learnSchema: async (id) => codec.learn(id, await fetchSchemaText(config.schemaRegistryUrl, id)),
       snapshotSchemaId: ids.snapshot,
       partitions,
-      settings: foldSettingsOf(config),
-      configHash: configHashOf(foldSettingsOf(config), partitions),
+      ...resultSettingsOf(config),
       foldVersion: FOLD_VERSION,
       group,
       instance,

@@ -11,6 +11,7 @@ import {
   watchClassOf,
 } from '../schemas/rollup.ts';
 import type { SessionContext, SessionPart, WatchSection } from '../schemas/session.ts';
+import { VIEW_RULE_DEFAULT, type ViewRule, viewsOf } from '../schemas/views.ts';
 import type { Output } from './core/outputs.ts';
 import { type EventRollupRows, eventRollupRows, eventRollupStatements } from './event-rollups.ts';
 import { text } from './rows.ts';
@@ -71,8 +72,11 @@ export function dimensionValue(context: SessionContext, dimension: RollupDimensi
   }
 }
 
-/** Additions of the sealed sessions and custom events among these, each list sorted by its key. Streams are no sessions of viewers. */
-export function rollupRows(outputs: readonly Output[]): RollupRows {
+/**
+ * Additions of the sealed sessions and custom events among these, each list sorted by its key. Streams are no sessions of viewers. `rule`:
+ * what counts as a view.
+ */
+export function rollupRows(outputs: readonly Output[], rule: ViewRule = VIEW_RULE_DEFAULT): RollupRows {
   const daily = new Map<string, DailyRow>();
   const hourly = new Map<string, HourlyRow>();
   const engagement = new Map<string, EngagementRow>();
@@ -82,8 +86,9 @@ export function rollupRows(outputs: readonly Output[]): RollupRows {
     const site = text(part.site);
     const watchClass = watchClassOf(part.totalWatchMs);
     const values = ROLLUP_DIMENSIONS.map((dimension) => dimensionValue(part.context, dimension));
+    const views = part.video === '' ? 0 : viewsOf(part, rule);
     for (const scope of part.video === '' ? SITE_ONLY : BOTH_SCOPES) {
-      const place: Place = { site, scope, video: scope === 'site' ? '' : text(part.video), watchClass };
+      const place: Place = { site, scope, video: scope === 'site' ? '' : text(part.video), watchClass, views };
       const prefix = `${site}\0${scope}\0${place.video}\0`;
       addHourly(hourly, prefix, place, part);
       addDaily(daily, prefix, place, part, '', '');
@@ -103,7 +108,7 @@ const dayOf = (ms: number): number => Math.floor(ms / DAY_MS);
 const SITE_ONLY = ['site'] as const;
 const BOTH_SCOPES = ['site', 'video'] as const;
 
-type Place = { site: string; scope: 'site' | 'video'; video: string; watchClass: number };
+type Place = { site: string; scope: 'site' | 'video'; video: string; watchClass: number; views: number };
 
 function inKeyOrder<T>(rows: Map<string, T>): T[] {
   return [...rows].sort(([a], [b]) => (a < b ? -1 : 1)).map(([, row]) => row);
@@ -114,10 +119,10 @@ function addDaily(rows: Map<string, DailyRow>, prefix: string, place: Place, par
   const key = `${prefix}${dimension}\0${day}\0${value}\0${place.watchClass}`;
   let row = rows.get(key);
   if (row === undefined) {
-    row = { ...place, dimension, day, value, counts: noCounts(), startup: [] };
+    row = { ...keyOf(place), dimension, day, value, counts: noCounts(), startup: [] };
     rows.set(key, row);
   }
-  addCounts(row, part);
+  addCounts(row, part, place.views);
 }
 
 function addHourly(rows: Map<string, HourlyRow>, prefix: string, place: Place, part: SessionPart): void {
@@ -125,19 +130,22 @@ function addHourly(rows: Map<string, HourlyRow>, prefix: string, place: Place, p
   const key = `${prefix}${hour}\0${place.watchClass}`;
   let row = rows.get(key);
   if (row === undefined) {
-    row = { ...place, hour, counts: noCounts(), startup: [] };
+    row = { ...keyOf(place), hour, counts: noCounts(), startup: [] };
     rows.set(key, row);
   }
-  addCounts(row, part);
+  addCounts(row, part, place.views);
 }
+
+const keyOf = ({ site, scope, video, watchClass }: Place) => ({ site, scope, video, watchClass });
 
 const noCounts = (): Counts => Object.fromEntries(ROLLUP_COUNTS.map((count) => [count, 0])) as Counts;
 
 /** A supplement adds its figures; the session itself was counted with part 0. */
-function addCounts(row: { counts: Counts; startup: number[] }, part: SessionPart): void {
+function addCounts(row: { counts: Counts; startup: number[] }, part: SessionPart, views: number): void {
   const { counts } = row;
   if (part.part === 0) counts.sessions += 1;
   else counts.supplements += 1;
+  counts.views += views;
   counts.attempts += part.attempts;
   counts.plays += part.plays;
   counts.unique_watch_ms += part.uniqueWatchMs;

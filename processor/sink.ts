@@ -3,6 +3,7 @@
 import { encodeCopy } from '../infra/runtime/copy-binary.ts';
 import { PlayheadError } from '../infra/runtime/errors.ts';
 import type { CopyPayload } from '../infra/runtime/ports.ts';
+import type { ViewRule } from '../schemas/views.ts';
 import type { Ledger, Output } from './core/outputs.ts';
 import { FOLD_VERSION, type SessionKey } from './core/partition.ts';
 import { type Fingerprint, type Position, samePosition } from './progress.ts';
@@ -46,8 +47,8 @@ export type EncodedFlush = {
   move: MoveProgressParams;
 };
 
-/** Encodes a batch for the owner. @throws RangeError for a value that no column can hold (rows.ts clamps, so: a bug). */
-export function encodeFlush(batch: FlushBatch, owner: Owner): EncodedFlush {
+/** Encodes a batch for the owner. `viewRule`: what counts as a view, if not the default. @throws RangeError for a value that no column can hold (rows.ts clamps, so: a bug). */
+export function encodeFlush(batch: FlushBatch, owner: Owner, viewRule?: ViewRule): EncodedFlush {
   const { partition } = owner;
   const { outputs, beacons, open, from, to } = batch;
   const tables: TableRows[] = [...emissionRows(outputs, owner)];
@@ -60,7 +61,7 @@ export function encodeFlush(batch: FlushBatch, owner: Owner): EncodedFlush {
     before: goneStatements({ partition, clear: batch.clearOpen, outputs, open, gone: batch.gone }),
     copies: tables.map(({ target, rows }) => encodeCopy(target, rows)),
     after: [
-      ...rollupStatements(rollupRows(outputs), partition),
+      ...rollupStatements(rollupRows(outputs, viewRule), partition),
       ...liveStatements(partition, batch.live),
       ...(batch.snapshot === undefined ? [] : snapshotStatements(batch.snapshot, owner)),
       // Last, since two partitions can meet on these rows: the lock is short.

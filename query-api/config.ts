@@ -1,5 +1,6 @@
 // Settings of the query API.
 import { commonSettings, loadConfig, rule, setting } from '../infra/runtime/config.ts';
+import { viewSettings } from '../infra/runtime/surface-settings.ts';
 
 export const queryConfigSpec = {
   databaseUrl: commonSettings.databaseUrl,
@@ -84,18 +85,7 @@ export const queryConfigSpec = {
     default: '0',
     description: 'Reverse proxies in front of the query API whose X-Forwarded-For is believed',
   }),
-  peertubeViewAfterMs: setting({
-    env: 'PLAYHEAD_PEERTUBE_VIEW_AFTER_MS',
-    schema: rule.integer(1_000, 86_400_000),
-    default: '10000',
-    description: 'Watch time that makes a view in the counter of PeerTube, ms',
-  }),
-  peertubeViewExpirationMs: setting({
-    env: 'PLAYHEAD_PEERTUBE_VIEW_EXPIRATION_MS',
-    schema: rule.integer(1_000, 7 * 86_400_000),
-    default: '3600000',
-    description: 'Time for which a session does not count again in the counter of PeerTube, ms',
-  }),
+  ...viewSettings,
   peertubeLiveMs: setting({
     env: 'PLAYHEAD_PEERTUBE_LIVE_MS',
     schema: rule.integer(1_000, 86_400_000),

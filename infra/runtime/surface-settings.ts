@@ -1,9 +1,27 @@
 // Settings of the surfaces, for those who read them: names and rules are the same for all, so they are made, not listed.
 import { SURFACE_TIMES, SURFACES, type Surface } from '../../schemas/surfaces.ts';
+import { VIEW_RULE_DEFAULT } from '../../schemas/views.ts';
 import { rule, type Setting, type SurfaceSetting, setting, surfaceVariable } from './config.ts';
 
 /** The most that any of them may be: a week. */
 const SURFACE_MS_MAX = 604_800_000;
+
+/** What counts as a view in PeerTube's public counter: the processors count sealed sessions by it, the query API open ones. */
+export const viewSettings = {
+  peertubeViewAfterMs: setting({
+    env: 'PLAYHEAD_PEERTUBE_VIEW_AFTER_MS',
+    schema: rule.integer(1_000, 86_400_000),
+    default: String(VIEW_RULE_DEFAULT.countAfterMs),
+    description: 'Watch time that makes a view in the counter of PeerTube, ms; results depend on it as on the FOLD settings',
+  }),
+  peertubeViewExpirationMs: setting({
+    env: 'PLAYHEAD_PEERTUBE_VIEW_EXPIRATION_MS',
+    schema: rule.integer(1_000, 604_800_000),
+    default: String(VIEW_RULE_DEFAULT.expirationMs),
+    description:
+      'Time for which a session does not count again in the counter of PeerTube, ms; results depend on it as on the FOLD settings',
+  }),
+};
 
 type Kind = { least: number; field: 'idleGapMs' | 'leaveLingerMs' | 'backdateMaxMs'; meaning: string; unset: string };
 

@@ -17,6 +17,7 @@ export const ROLLUP_COUNTS = [
   'switches_up',
   'switches_down',
   'supplements',
+  'views',
 ] as const;
 export type RollupCount = (typeof ROLLUP_COUNTS)[number];
 

@@ -1,10 +1,10 @@
 // PeerTube's statistics of a video: its paths, parameters, shapes and definitions over our figures. Where the peer is known to be wrong the
 // answer is right instead; docs/doors/peertube.md lists those places.
 import { peertubeIdOf, shortUuidOf } from '../../schemas/peertube-ids.ts';
+import { type ViewedPart, type ViewRule, viewsOf } from '../../schemas/views.ts';
 import type { Ask } from '../answers.ts';
 import { DAY_MS, SECOND_MS } from '../core/civil.ts';
 import { type Axis, axisOf, dateOf, parseDate } from '../core/peertube-intervals.ts';
-import { type PlayedStretch, type ViewRule, viewsOf, viewThresholdMs } from '../core/peertube-views.ts';
 import { notFound, ProblemError, wrong } from '../problem.ts';
 import type { Bound } from '../queries/bound.ts';
 import { peertubeLive } from '../queries/peertube-live.ts';
@@ -72,9 +72,8 @@ const oneOf = async <R>(ask: Ask, bound: Bound<R>): Promise<R> => (await ask(bou
 
 async function counters(asked: DialectAsked, video: PeertubeVideoRow, rules: PeertubeRules): Promise<unknown> {
   const place = placeOf(asked, video);
-  const thresholdMs = viewThresholdMs(rules, video.duration_ms, video.live === true);
   const [viewRows, live] = await Promise.all([
-    asked.ask(peertubeViews(place, { thresholdMs, expirationMs: rules.expirationMs })),
+    asked.ask(peertubeViews(place, rules)),
     oneOf(asked.ask, peertubeLive(place, asked.nowMs - rules.liveMs)),
   ]);
   const short = shortUuidOf(video.id);
@@ -85,28 +84,24 @@ async function counters(asked: DialectAsked, video: PeertubeVideoRow, rules: Pee
     name: video.title === '' ? video.id : video.title,
     duration: video.duration_ms === null ? 0 : seconds(video.duration_ms),
     isLive: video.live === true,
-    views: viewCount(viewRows, thresholdMs, rules.expirationMs),
+    views: viewCount(viewRows, rules),
     viewers: live.viewers,
   };
 }
 
-function viewCount(rows: readonly PeertubeViewRow[], thresholdMs: number, expirationMs: number): number {
+function viewCount(rows: readonly PeertubeViewRow[], rule: ViewRule): number {
   if (rows.length > PEERTUBE_VIEW_ROWS_MAX)
-    throw new ProblemError('too-many-rows', 'Too many sessions of this video last longer than a view does', { limit: 'view_rows' });
-  let views = 0;
-  const sessions = new Map<string, PlayedStretch[]>();
-  for (const row of rows) {
-    if (row.session === null) {
-      views += row.viewers;
-      continue;
-    }
-    const stretches = sessions.get(row.session) ?? [];
-    stretches.push({ viewer: row.viewer, startedAtMs: row.started_at, lengthMs: row.length_ms, endsBeforeMs: row.ends_before });
-    sessions.set(row.session, stretches);
-  }
-  for (const stretches of sessions.values()) views += viewsOf(stretches, thresholdMs, expirationMs);
-  return views;
+    throw new ProblemError('too-many-rows', 'Too many open sessions of this video last longer than a view does', { limit: 'view_rows' });
+  return rows.reduce((views, row) => views + (row.part === null ? row.views : viewsOf(openPart(row), rule)), 0);
 }
+
+const openPart = (row: PeertubeViewRow): ViewedPart => ({
+  part: row.part ?? 0,
+  startedAt: row.started_at ?? 0,
+  endedAt: row.ended_at ?? 0,
+  context: { protocol: row.protocol ?? '', durationMs: row.duration_ms ?? -1, live: row.live === true ? 1 : 0 },
+  sections: (row.sections ?? []).map(([run, fromMs, toMs, startedAt, rateMilli]) => ({ run, fromMs, toMs, startedAt, rateMilli })),
+});
 
 async function overall(asked: DialectAsked, video: PeertubeVideoRow): Promise<unknown> {
   const place = placeOf(asked, video);

@@ -363,6 +363,33 @@ describe('PeerTube: statistics of a video', { timeout: 120_000 }, () => {
     assert.equal((await server.ask(`/api/v1/videos/${VIDEO}`)).body.views, 1 + 2 + 2 + 1);
   });
 
+  it('keeps the counter of views when sessions are deleted by retention', async () => {
+    const views = async (): Promise<number> => (await server.ask(`/api/v1/videos/${VIDEO}`)).body.views;
+    const day = 24 * HOUR;
+    await write(
+      { session: 'old', startAt: T0 - 400 * day, endAt: T0 - 400 * day + MINUTE, stretches: [[0, 50]] },
+      {
+        session: 'old and long',
+        startAt: T0 - 399 * day,
+        endAt: T0 - 399 * day + 2 * HOUR,
+        stretches: [
+          [0, 100, T0 - 399 * day],
+          [0, 100, T0 - 399 * day + HOUR],
+        ],
+      },
+      { session: 'too short', startAt: T0 - 398 * day, endAt: T0 - 398 * day + MINUTE, stretches: [[0, 5]] },
+      { session: 'new', startAt: T0, endAt: T0 + MINUTE, stretches: [[0, 50]] },
+      { session: 'open', startAt: NOW - HOUR, endAt: NOW - 5_000, stretches: [[0, 50]], open: true },
+    );
+    assert.equal(await views(), 1 + 2 + 0 + 1 + 1);
+    for (const before of [T0 - 399.5 * day, T0 - day, NOW]) {
+      const at = new Date(before).toISOString();
+      for (const table of ['sessions', 'watch_sections']) await server.sql(`DELETE FROM ${table} WHERE started_at < $1`, [at]);
+      assert.equal(await views(), 5, `after everything before ${at} was deleted`);
+    }
+    assert.equal((await body('overall')).totalViewers, 1, 'statistics go with their sessions');
+  });
+
   it('counts as viewers of now whoever was heard of in the last two minutes', async () => {
     const open = (session: string, agoMs: number): Viewer => ({
       session,

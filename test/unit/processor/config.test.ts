@@ -1,7 +1,7 @@
 // Settings of the processor that results depend on: what they are without any, what surfaces take from all, and the hash over them.
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
-import { foldSettingsOf, loadProcessorConfig } from '../../../processor/config.ts';
+import { foldSettingsOf, loadProcessorConfig, resultSettingsOf } from '../../../processor/config.ts';
 import { configHashOf } from '../../../processor/config-hash.ts';
 import { CONTROLLED_SETTINGS, FOLD_SETTINGS_DEFAULT, type FoldSettings, settingOf } from '../../../processor/core/settings.ts';
 import { PROTOCOLS } from '../../../schemas/beacon.ts';
@@ -54,6 +54,14 @@ describe('fold settings of the environment', () => {
       ['native', 'mave', 'peertube', 'ga'].map((protocol) => of(settings, protocol)['idleGapMs']),
       [5_000, 6_000, 3_600_000, 5_000],
     );
+  });
+
+  it('go into the hash with what counts as a view (D26)', () => {
+    const of = (env: Record<string, string>): string => resultSettingsOf(loadProcessorConfig(env)).configHash.toString('hex');
+    assert.equal(of({}), configHashOf(FOLD_SETTINGS_DEFAULT, 16).toString('hex'));
+    assert.equal(of({ PLAYHEAD_PEERTUBE_VIEW_AFTER_MS: '10000' }), of({}));
+    assert.notEqual(of({ PLAYHEAD_PEERTUBE_VIEW_AFTER_MS: '9000' }), of({}));
+    assert.notEqual(of({ PLAYHEAD_PEERTUBE_VIEW_EXPIRATION_MS: '9000' }), of({}));
   });
 
   it('have the same hash in whatever order they are written', () => {

@@ -1,10 +1,9 @@
-// The arithmetic of PeerTube's answers: intervals of a window, and when a session counts as a view.
+// The arithmetic of PeerTube's answers: intervals of a window.
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import fc from 'fast-check';
 import { DAY_MS, HOUR_MS, MINUTE_MS } from '../../../../query-api/core/civil.ts';
 import { axisOf, dateOf, parseDate } from '../../../../query-api/core/peertube-intervals.ts';
-import { type PlayedStretch, viewsOf, viewThresholdMs } from '../../../../query-api/core/peertube-views.ts';
 
 const at = (text: string): number => Date.parse(text);
 const YEAR_MS = 365 * DAY_MS;
@@ -71,43 +70,5 @@ describe('PeerTube: intervals', () => {
     assert.equal(parseDate('2025-07-01T10:00:00', 'Europe/Amsterdam'), at('2025-07-01T08:00:00Z'));
     assert.equal(parseDate('2025-07-01T10:00:00.5+05:30', 'Europe/Amsterdam'), at('2025-07-01T04:30:00.500Z'));
     for (const text of ['yesterday', '2025-13-01', '2025-02-30', '', '12']) assert.equal(parseDate(text, 'UTC'), undefined, text);
-  });
-});
-
-describe('PeerTube: views', () => {
-  const RULE = { countAfterMs: 10_000, expirationMs: HOUR_MS };
-  const stretch = (startedAtMs: number, lengthMs: number, viewer = 1): PlayedStretch => ({
-    viewer,
-    startedAtMs,
-    lengthMs,
-    endsBeforeMs: startedAtMs + lengthMs,
-  });
-  const views = (...list: PlayedStretch[]): number => viewsOf(list, 10_000, HOUR_MS);
-
-  it('need the watch time, or more than half of a video that is shorter', () => {
-    assert.equal(viewThresholdMs(RULE, 60_000, false), 10_000);
-    assert.equal(viewThresholdMs(RULE, null, false), 10_000);
-    assert.equal(viewThresholdMs(RULE, 6_000, false), 3_001);
-    assert.equal(viewThresholdMs(RULE, 6_000, true), 10_000);
-    assert.equal(views(stretch(0, 9_999)), 0);
-    assert.equal(views(stretch(0, 10_000)), 1);
-    assert.equal(views(stretch(0, 6_000), stretch(60_000, 4_000)), 1, 'in several stretches');
-  });
-
-  it('count again for each hour that is watched on', () => {
-    assert.equal(views(stretch(0, HOUR_MS)), 1);
-    assert.equal(views(stretch(0, HOUR_MS + 10_000)), 2, 'an hour after the first one');
-    assert.equal(views(stretch(0, 3 * HOUR_MS + 10_000)), 4);
-  });
-
-  it('do not count while nothing is played', () => {
-    assert.equal(views(stretch(0, 600_000), stretch(3_900_000, 300_000)), 2, 'the hour is over when play goes on');
-    assert.equal(views(stretch(0, 600_000), stretch(3_900_000, 300_000), stretch(7_440_000, 30_000)), 2, 'the second hour is not');
-  });
-
-  it('do not count a viewer who returns within the hour', () => {
-    assert.equal(views(stretch(0, 20_000), stretch(1_800_000, 20_000, 2)), 1);
-    assert.equal(views(stretch(0, 20_000), stretch(HOUR_MS + 20_000, 20_000, 2)), 2);
-    assert.equal(views(stretch(0, 20_000), stretch(HOUR_MS + 20_000, 5_000, 2)), 1, 'the returned one must watch long enough too');
   });
 });
