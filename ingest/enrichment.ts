@@ -24,15 +24,20 @@ const ID_CHARACTERS = 32;
 type Warn = { warn(fields: object, message: string): void };
 type PlaceFinder = (address: string) => Place;
 
-/** Opens the shipped country database, or the city file an operator mounted. Unreadable: every place is unknown. */
-export function openPlaces(options: { path: string; logger: Warn }): PlaceFinder {
+/**
+ * Opens the shipped country database, or the city file an operator mounted. Unreadable: every place is unknown. `onRegion` is told the
+ * English name of each region that was found by a code.
+ */
+export function openPlaces(options: { path: string; logger: Warn; onRegion?: (region: string, name: string) => void }): PlaceFinder {
   try {
     const file =
       options.path === '' ? shippedFile('@ip-location-db/geo-whois-asn-country-mmdb', 'geo-whois-asn-country.mmdb') : options.path;
     const reader = new Reader<CityResponse>(readFileSync(file));
     return (address) => {
       try {
-        return placeOf(reader.get(address));
+        const { place, regionName } = placeOf(reader.get(address));
+        if (regionName !== '' && regionName !== place.region) options.onRegion?.(place.region, regionName);
+        return place;
       } catch {
         return NO_PLACE;
       }

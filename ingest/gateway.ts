@@ -34,6 +34,7 @@ import { createIngestMetrics, type IngestMetrics } from './metrics.ts';
 import { createPlaybackMetrics } from './playback-metrics.ts';
 import { Publisher } from './publisher.ts';
 import { createRateLimiter } from './rate-limit.ts';
+import { type RegionNames, startRegionNames } from './region-names.ts';
 import { startSalts } from './salts.ts';
 import { type Sites, startSites } from './sites.ts';
 import { createSockets, type Sockets } from './sockets.ts';
@@ -72,6 +73,7 @@ const PLAYBACK_SERIES_MAX = 5_000;
 const TOPIC_RETRY_MS = 1_000;
 const TOPIC_RECHECK_MS = 60_000;
 const SALTS_REFRESH_MS = 60_000;
+const REGION_NAMES_INTERVAL_MS = 2_000;
 const HEADERS_TIMEOUT_MS = 10_000;
 const REQUEST_TIMEOUT_MS = 15_000;
 const KEEP_ALIVE_MS = 65_000;
@@ -109,7 +111,9 @@ export async function startGateway(deps: GatewayDeps): Promise<Gateway> {
   const visitSettings = startVisitSettings({ query: deps.query, scheduler, refreshIntervalMs: config.keysRefreshMs, logger });
   const health = (): HealthReport =>
     healthOf({ writerReady: deps.writer.ready(), keys, sites, visitSettings, topicChecked: topic.checked(), stopping });
-  const lookups = createLookups({ places: openPlaces({ path: config.placesPath, logger }), referrers: openReferrers({ logger }), salts });
+  const regionNames = regionNamesOf(deps, metrics);
+  const places = openPlaces({ path: config.placesPath, logger, onRegion: regionNames.note });
+  const lookups = createLookups({ places, referrers: openReferrers({ logger }), salts });
   const collector = collectorOf(deps, { keys, lookups, publisher, metrics, topicChecked: topic.checked });
   const { server, sockets, forwarder } = createIngestServer(deps, {
     doors: createDoors(
@@ -136,12 +140,7 @@ export async function startGateway(deps: GatewayDeps): Promise<Gateway> {
     health,
     async stop() {
       stopping = true;
-      keys.stop();
-      sites.stop();
-      salts.stop();
-      topic.stop();
-      tokenSecret.stop();
-      visitSettings.stop();
+      for (const each of [keys, sites, salts, regionNames, topic, tokenSecret, visitSettings]) each.stop();
       await sockets.stop();
       // In this order: no new requests, answers for those inside (their records are still sent), then the rest of the buffer.
       const cut = scheduler.after(config.deadlineMs + STOP_SLACK_MS, () => server.closeAllConnections());
@@ -152,6 +151,11 @@ export async function startGateway(deps: GatewayDeps): Promise<Gateway> {
       await ticks.stop();
     },
   };
+}
+
+function regionNamesOf({ query, scheduler, logger }: GatewayDeps, metrics: IngestMetrics): RegionNames {
+  const onLimit = (): void => metrics.limitHit('region_names');
+  return startRegionNames({ query, scheduler, intervalMs: REGION_NAMES_INTERVAL_MS, logger, onLimit });
 }
 
 type CollectorParts = { keys: Keys; lookups: Lookups; publisher: Publisher; metrics: IngestMetrics; topicChecked: () => boolean };

@@ -54,6 +54,7 @@ export const LIMIT_NAMES = [
   'body_bytes',
   'compressed_bytes',
   'inflate_ratio',
+  'region_names',
   'depth',
   'beacons',
   'events',

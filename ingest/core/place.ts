@@ -1,9 +1,15 @@
 // Addresses: which one is the client's, what of it may be used, and what a place database says of it. A raw address lives only
 // as long as its request; what leaves the gateway is a country and, with a city file, a region (G10).
 
-/** Country (ISO 3166-1 alpha-2) and region (ISO 3166-2 or the database's name); '' = unknown. */
+/** Country (ISO 3166-1 alpha-2) and finest region (ISO 3166-2, or its name where the database has no code); '' = unknown. */
 export type Place = { country: string; region: string };
 export const NO_PLACE: Readonly<Place> = Object.freeze({ country: '', region: '' });
+
+/** A place as a database has it: with the English name of its region, '' = unknown. */
+export type FoundPlace = { place: Place; regionName: string };
+const NOWHERE: Readonly<FoundPlace> = Object.freeze({ place: NO_PLACE, regionName: '' });
+
+const REGION_NAME_CHARACTERS_MAX = 64;
 
 const IPV4 = /^(\d{1,3})\.(\d{1,3})\.(\d{1,3})\.(\d{1,3})$/;
 const MAPPED = /^::ffff:(\d{1,3}\.\d{1,3}\.\d{1,3}\.\d{1,3})$/i;
@@ -62,19 +68,24 @@ export function addressPrefix(address: string): string {
 }
 
 /** Reads a record of an MMDB file: the flat form of the shipped country file, or MaxMind's nested form of a mounted one. */
-export function placeOf(record: unknown): Place {
-  if (record === null || typeof record !== 'object') return NO_PLACE;
-  const fields = record as {
-    country_code?: unknown;
-    country?: { iso_code?: unknown };
-    subdivisions?: { iso_code?: unknown }[];
-    state1?: unknown;
-  };
+export function placeOf(record: unknown): FoundPlace {
+  if (record === null || typeof record !== 'object') return NOWHERE;
+  const fields = record as { country_code?: unknown; country?: { iso_code?: unknown }; subdivisions?: unknown; state1?: unknown };
   const country = countryOf(fields.country_code) || countryOf(fields.country?.iso_code);
-  if (country === '') return NO_PLACE;
-  const subdivision = fields.subdivisions?.[0]?.iso_code;
-  if (typeof subdivision === 'string' && /^[A-Za-z0-9]{1,3}$/.test(subdivision)) return { country, region: `${country}-${subdivision}` };
-  return { country, region: typeof fields.state1 === 'string' ? fields.state1.slice(0, 64) : '' };
+  if (country === '') return NOWHERE;
+  const subdivisions = Array.isArray(fields.subdivisions) ? fields.subdivisions : [];
+  // From the largest to the finest.
+  for (const subdivision of [...subdivisions].reverse()) {
+    const { iso_code: code, names } = (subdivision ?? {}) as { iso_code?: unknown; names?: { en?: unknown } };
+    const regionName = nameOf(names?.en);
+    if (typeof code === 'string' && /^[A-Za-z0-9]{1,3}$/.test(code))
+      return { place: { country, region: `${country}-${code}` }, regionName };
+    if (regionName !== '') return { place: { country, region: regionName }, regionName };
+  }
+  const region = nameOf(fields.state1);
+  return { place: { country, region }, regionName: region };
 }
+
+const nameOf = (value: unknown): string => (typeof value === 'string' ? value.slice(0, REGION_NAME_CHARACTERS_MAX) : '');
 
 const countryOf = (value: unknown): string => (typeof value === 'string' && /^[A-Z]{2}$/i.test(value) ? value.toUpperCase() : '');

@@ -22,6 +22,7 @@ import { PEERTUBE_VALUE_ROWS_MAX, type PeertubeDimension, type PeertubeValueRow,
 import { type PeertubeVideoRow, peertubeVideo } from '../queries/peertube-video.ts';
 import type { VideoPlace, Window } from '../queries/peertube-viewers.ts';
 import { PEERTUBE_VIEW_ROWS_MAX, type PeertubeViewRow, peertubeViews } from '../queries/peertube-views.ts';
+import { regionNames } from '../queries/region-names.ts';
 import type { DialectAsked, DialectRoute } from './dialect.ts';
 
 /** Times of the peer's definitions, ms. Source: protocols.md 5.2. */
@@ -119,8 +120,20 @@ async function overall(asked: DialectAsked, video: PeertubeVideoRow): Promise<un
     viewersPeak: peak?.viewers ?? 0,
     viewersPeakDate: peak === undefined ? null : dateOf(peak.at),
     countries: values('country').map(({ value, viewers }) => ({ isoCode: value, viewers })),
-    subdivisions: values('region').map(({ value, viewers }) => ({ name: value, viewers })),
+    subdivisions: await subdivisionsOf(asked, values('region')),
   };
+}
+
+/** By English name where it is known, else by code; most viewers first. */
+async function subdivisionsOf({ ask }: DialectAsked, rows: readonly PeertubeValueRow[]): Promise<{ name: string; viewers: number }[]> {
+  if (rows.length === 0) return [];
+  const names = new Map((await ask(regionNames(rows.map(({ value }) => value)))).map(({ region, name }) => [region, name]));
+  const byName = new Map<string, number>();
+  for (const { value, viewers } of rows) {
+    const name = names.get(value) ?? value;
+    byName.set(name, (byName.get(name) ?? 0) + viewers);
+  }
+  return [...byName].map(([name, viewers]) => ({ name, viewers })).sort((a, b) => b.viewers - a.viewers || (a.name < b.name ? -1 : 1));
 }
 
 /** Our device classes in the peer's words, where they differ. */

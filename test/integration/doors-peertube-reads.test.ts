@@ -264,7 +264,9 @@ describe('PeerTube: statistics of a video', { timeout: 120_000 }, () => {
       { isoCode: 'NL', viewers: 2 },
       { isoCode: 'FR', viewers: 1 },
     ]);
-    assert.deepEqual(subdivisions, [{ name: 'FR-BRE', viewers: 1 }]);
+    assert.deepEqual(subdivisions, [{ name: 'FR-BRE', viewers: 1 }], 'a code while no name is known');
+    await server.sql(`INSERT INTO region_names (region, name) VALUES ('FR-BRE', 'Brittany')`, []);
+    assert.deepEqual((await body('overall')).subdivisions, [{ name: 'Brittany', viewers: 1 }]);
     assert.deepEqual(await body('user-agent'), {
       clients: [
         { name: 'Firefox', viewers: 2 },

@@ -2,8 +2,13 @@
 // settings of surfaces on real servers: silence, linger and back-dating differ by door.
 import assert from 'node:assert/strict';
 import { randomBytes } from 'node:crypto';
+import { mkdtempSync, rmSync } from 'node:fs';
+import { writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { after, before, describe, it } from 'node:test';
 import { eventually, withDatabase } from '../support/audience-run.ts';
+import { type MmdbValue, mmdbOf } from '../support/mmdb.ts';
 import { startSystem, type TestSystem } from '../support/system.ts';
 
 const HOUR = 3_600_000;
@@ -16,6 +21,7 @@ const pause = (ms: number): Promise<void> => new Promise((resolve) => setTimeout
 const freshId = (): string => randomBytes(16).toString('hex');
 
 describe('PeerTube sessions and the settings of surfaces', { timeout: 180_000 }, () => {
+  const directory = mkdtempSync(join(tmpdir(), 'playhead-places-'));
   let system: TestSystem;
 
   const post = async (path: string, body: unknown, headers: Record<string, string> = {}): Promise<void> => {
@@ -38,10 +44,16 @@ describe('PeerTube sessions and the settings of surfaces', { timeout: 180_000 },
   const until = (what: string, done: () => Promise<boolean>): Promise<void> => eventually(done, async () => what, 30_000);
 
   before(async () => {
+    const region = (code: string, iso: string, en: string): MmdbValue => ({
+      country: { iso_code: code },
+      subdivisions: [{ iso_code: iso, names: { en } }],
+    });
+    const places = { '192.0.2.0/24': region('FR', 'BRE', 'Brittany'), '198.51.100.0/24': region('NL', 'NH', 'North Holland') };
+    await writeFile(join(directory, 'city.mmdb'), mmdbOf(places));
     system = await startSystem({
       partitions: 2,
       env: {
-        ingest: { PLAYHEAD_TICK_INTERVAL_MS: '250' },
+        ingest: { PLAYHEAD_TICK_INTERVAL_MS: '250', PLAYHEAD_TRUSTED_HOPS: '1', GEOIP_DB_PATH: join(directory, 'city.mmdb') },
         processor: {
           PLAYHEAD_PEERTUBE_IDLE_GAP_MS: '2000',
           PLAYHEAD_NATIVE_LINGER_MS: '0',
@@ -50,7 +62,10 @@ describe('PeerTube sessions and the settings of surfaces', { timeout: 180_000 },
       },
     });
   });
-  after(() => system?.stop());
+  after(async () => {
+    await system?.stop();
+    rmSync(directory, { recursive: true });
+  });
 
   it('an abandoned session stops by itself after the idle gap of its surface, also one that had reached the end', async () => {
     const video = uuidOf(1);
@@ -175,6 +190,32 @@ describe('PeerTube sessions and the settings of surfaces', { timeout: 180_000 },
         ['shop.example', 1],
       ],
     );
+  });
+
+  it('countries come by code and subdivisions by English name, as the mounted city database has them', async () => {
+    const video = uuidOf(60);
+    for (const address of ['192.0.2.1', '192.0.2.2', '198.51.100.1', '203.0.113.1']) {
+      const sessionId = freshId();
+      await beat(video, { currentTime: 0, sessionId }, { 'x-forwarded-for': address });
+      await pause(500);
+      await beat(video, { currentTime: 1, sessionId }, { 'x-forwarded-for': address });
+    }
+    const path = `/api/v1/videos/${video}/stats/overall`;
+    await until('four viewers and two names', async () => {
+      const { totalViewers, subdivisions } = await ask(path);
+      return totalViewers === 4 && subdivisions.every(({ name }: Loose) => !name.includes('-'));
+    });
+    const { countries, subdivisions } = await ask(path);
+    assert.deepEqual(countries, [
+      { isoCode: 'FR', viewers: 2 },
+      { isoCode: 'NL', viewers: 1 },
+    ]);
+    assert.deepEqual(subdivisions, [
+      { name: 'Brittany', viewers: 2 },
+      { name: 'North Holland', viewers: 1 },
+    ]);
+    const regions = (await ask(`/v1/plays?video=${video}&groupBy=region`)).data.map(({ value }: Loose) => value);
+    assert.deepEqual(regions.sort(), ['', 'FR-BRE', 'NL-NH']);
   });
 
   it('sessions come in pages that hold each once', async () => {

@@ -1,5 +1,8 @@
 // Place, device, bot, page, referrer, campaign and viewer: tables of what is made of what browsers and proxies send.
 import assert from 'node:assert/strict';
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { describe, it } from 'node:test';
 import { isBot } from '../../../../ingest/core/bot.ts';
 import { pageOf } from '../../../../ingest/core/campaign.ts';
@@ -8,6 +11,7 @@ import { addressPrefix, cleanAddress, clientAddress, placeOf } from '../../../..
 import { referrerOf } from '../../../../ingest/core/referrer.ts';
 import { dayOf, dayText, viewerText } from '../../../../ingest/core/viewer.ts';
 import { openPlaces, openReferrers } from '../../../../ingest/enrichment.ts';
+import { mmdbOf } from '../../../support/mmdb.ts';
 
 const logger = { warn: (_fields: object, message: string) => assert.fail(message) };
 
@@ -53,8 +57,36 @@ describe('addresses', () => {
     assert.deepEqual(places('8.8.8.8'), { country: 'US', region: '' });
     assert.deepEqual(places('2001:4860:4860::8888'), { country: 'US', region: '' });
     assert.deepEqual(places('127.0.0.1'), { country: '', region: '' });
-    assert.deepEqual(placeOf({ country: { iso_code: 'DE' }, subdivisions: [{ iso_code: 'BE' }] }), { country: 'DE', region: 'DE-BE' });
-    assert.deepEqual(placeOf('x'), { country: '', region: '' });
+    const place = (record: unknown) => placeOf(record).place;
+    assert.deepEqual(place({ country: { iso_code: 'DE' }, subdivisions: [{ iso_code: 'BE' }] }), { country: 'DE', region: 'DE-BE' });
+    assert.deepEqual(place({ country_code: 'fr', state1: 'Brittany' }), { country: 'FR', region: 'Brittany' });
+    assert.deepEqual(place('x'), { country: '', region: '' });
+  });
+
+  it('takes the finest region of a mounted city file, by its code if it has one, and tells its English name', () => {
+    const directory = mkdtempSync(join(tmpdir(), 'playhead-places-'));
+    const path = join(directory, 'city.mmdb');
+    const [england, westminster] = [
+      { iso_code: 'ENG', names: { en: 'England', de: 'England' } },
+      { iso_code: 'WSM', names: { en: 'Westminster' } },
+    ];
+    writeFileSync(
+      path,
+      mmdbOf({
+        '192.0.2.0/24': { country: { iso_code: 'GB' }, subdivisions: [england, westminster] },
+        '198.51.100.0/24': { country: { iso_code: 'FR' }, subdivisions: [{ names: { en: 'Brittany' } }] },
+        '203.0.113.0/25': { country: { iso_code: 'NL' }, subdivisions: [{ iso_code: 'NH', names: { nl: 'Noord-Holland' } }] },
+      }),
+    );
+    const named: [string, string][] = [];
+    const places = openPlaces({ path, logger, onRegion: (region, name) => named.push([region, name]) });
+    rmSync(directory, { recursive: true });
+    assert.deepEqual(places('192.0.2.9'), { country: 'GB', region: 'GB-WSM' });
+    assert.deepEqual(places('::ffff:192.0.2.9'), { country: '', region: '' }, 'addresses are cleaned before');
+    assert.deepEqual(places('198.51.100.7'), { country: 'FR', region: 'Brittany' });
+    assert.deepEqual(places('203.0.113.1'), { country: 'NL', region: 'NL-NH' });
+    assert.deepEqual(places('203.0.113.200'), { country: '', region: '' });
+    assert.deepEqual(named, [['GB-WSM', 'Westminster']], 'a name that is the region itself, or in another language, is none');
   });
 
   it('goes on without a place file', () => {
