@@ -1,12 +1,12 @@
-// The salts of viewer keys: one per UTC day, the same for all gateways through a table, tomorrow's made ahead of midnight, the
-// day before yesterday's destroyed. Without a salt for the day there is no viewer key.
+// The salts of viewer keys: one per UTC day, the same for all gateways through a table, tomorrow's made ahead of midnight, yesterday's
+// where there is none yet (a site's day can be a day behind), the day before yesterday's destroyed. Without a salt for the day there is no viewer key.
 import { randomBytes } from 'node:crypto';
 import { messageOf } from '../infra/runtime/errors.ts';
 import type { Clock, Scheduler, Statement } from '../infra/runtime/ports.ts';
 import { dayOf, dayText } from './core/viewer.ts';
 
 const SALT_BYTES = 32;
-/** Days whose salt is kept beside today's: yesterday's, for requests that were under way at midnight. */
+/** Days whose salt is kept beside today's: yesterday's, for requests that were under way at midnight and for sites whose day is not over. */
 const PAST_DAYS_KEPT = 1;
 
 export const insertSalt: Statement<[string, Buffer], never> = {
@@ -46,7 +46,7 @@ export function startSalts(deps: SaltsDeps): Salts {
     const oldest = dayText(today - PAST_DAYS_KEPT);
     salts = new Map([...salts].filter(([day]) => day >= oldest));
     try {
-      for (const day of [today, today + 1]) {
+      for (const day of [today - PAST_DAYS_KEPT, today, today + 1]) {
         if (!salts.has(dayText(day))) await deps.query(insertSalt, [dayText(day), randomBytes(SALT_BYTES)]);
       }
       await deps.query(deleteOldSalts, [oldest]);

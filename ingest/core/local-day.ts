@@ -4,18 +4,23 @@ const formatters = new Map<string, Intl.DateTimeFormat>();
 /** Zones whose formatter is kept. */
 const FORMATTERS_MAX = 1_000;
 /** A visitor's key changes at this hour of the site, when fewest visits are under way. */
-const KEY_CHANGE_HOUR_MS = 4 * 3_600_000;
+const KEY_CHANGE_HOUR = 4;
 const NOON = 'T12:00:00Z';
-/** Zones change their offset at whole quarters of an hour: within one the date is the same, or it changes at its beginning. */
+const DAY_MS = 86_400_000;
+/** Zones change their offset at whole quarters of an hour: within one the date and the hour stay. */
 const BLOCK_MS = 900_000;
-const days = new Map<string, string>();
-/** Quarters of an hour (and zones) whose date is remembered. */
-const DAYS_MAX = 10_000;
+/** Quarters of an hour (and zones) that are remembered. */
+const TIMES_MAX = 10_000;
+
+/** Date, `YYYY-MM-DD`, and hour, 0 to 23, that clocks show. */
+type LocalTime = { day: string; hour: number };
+const times = new Map<string, LocalTime>();
 
 function formatterOf(timezone: string): Intl.DateTimeFormat {
   let formatter = formatters.get(timezone);
   if (formatter !== undefined) return formatter;
-  const fields = { year: 'numeric', month: '2-digit', day: '2-digit', calendar: 'iso8601', numberingSystem: 'latn' } as const;
+  const date = { year: 'numeric', month: '2-digit', day: '2-digit', calendar: 'iso8601', numberingSystem: 'latn' } as const;
+  const fields = { ...date, hour: '2-digit', hourCycle: 'h23' } as const;
   try {
     formatter = new Intl.DateTimeFormat('en-US', { ...fields, timeZone: timezone });
   } catch {
@@ -26,30 +31,31 @@ function formatterOf(timezone: string): Intl.DateTimeFormat {
   return formatter;
 }
 
-/** Calendar date of an instant (epoch ms) in a time zone, `YYYY-MM-DD`. A zone that does not exist is UTC. */
-export function localDayOf(instantMs: number, timezone: string): string {
+function localTimeOf(instantMs: number, timezone: string): LocalTime {
   const block = Math.floor(instantMs / BLOCK_MS);
   const name = `${timezone} ${block}`;
-  let day = days.get(name);
-  if (day !== undefined) return day;
-  day = formattedDay(block * BLOCK_MS, timezone);
-  if (days.size >= DAYS_MAX) days.clear();
-  days.set(name, day);
-  return day;
+  let time = times.get(name);
+  if (time !== undefined) return time;
+  const parts = formatterOf(timezone).formatToParts(block * BLOCK_MS);
+  const part = new Map(parts.map(({ type, value }) => [type, value]));
+  time = {
+    day: `${(part.get('year') ?? '').padStart(4, '0')}-${part.get('month')}-${part.get('day')}`,
+    hour: Number(part.get('hour')),
+  };
+  if (times.size >= TIMES_MAX) times.clear();
+  times.set(name, time);
+  return time;
 }
 
-function formattedDay(instantMs: number, timezone: string): string {
-  const parts = new Map(
-    formatterOf(timezone)
-      .formatToParts(instantMs)
-      .map(({ type, value }) => [type, value]),
-  );
-  return `${(parts.get('year') ?? '').padStart(4, '0')}-${parts.get('month')}-${parts.get('day')}`;
-}
+/** Calendar date of an instant (epoch ms) in a time zone, `YYYY-MM-DD`. A zone that does not exist is UTC. */
+export const localDayOf = (instantMs: number, timezone: string): string => localTimeOf(instantMs, timezone).day;
 
 /**
- * The instant whose salt makes visitor keys at this one: noon of the site's date, the date changing at four in the morning. A key lives for
- * one day and is then gone with its salt, and a visit over midnight keeps it.
+ * The instant whose salt makes visitor keys at this one: noon of the site's date, the date changing when clocks there show four in the
+ * morning. A key lives for one day and is then gone with its salt, and a visit over midnight keeps it.
  */
-export const keyInstantOf = (instantMs: number, timezone: string): number =>
-  Date.parse(`${localDayOf(instantMs - KEY_CHANGE_HOUR_MS, timezone)}${NOON}`);
+export function keyInstantOf(instantMs: number, timezone: string): number {
+  const { day, hour } = localTimeOf(instantMs, timezone);
+  const noon = Date.parse(`${day}${NOON}`);
+  return hour < KEY_CHANGE_HOUR ? noon - DAY_MS : noon;
+}

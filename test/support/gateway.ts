@@ -3,7 +3,7 @@ import { pino } from 'pino';
 import { Registry } from 'prom-client';
 import { systemClock, systemScheduler } from '../../infra/runtime/clock.ts';
 import { loadConfig } from '../../infra/runtime/config.ts';
-import type { LogWriter, Statement } from '../../infra/runtime/ports.ts';
+import type { Clock, LogWriter, Statement } from '../../infra/runtime/ports.ts';
 import { ingestConfigSpec } from '../../ingest/config.ts';
 import { type Gateway, startGateway } from '../../ingest/gateway.ts';
 import type { Beacon } from '../../schemas/beacon.ts';
@@ -69,6 +69,8 @@ export type TestGatewayOptions = {
   otherRows?: (statement: string, params: readonly unknown[]) => unknown[] | undefined;
   wrapWriter?: (writer: LogWriter) => LogWriter;
   checkTopic?: () => Promise<void>;
+  /** Default: the machine's. */
+  clock?: Clock;
 };
 
 /** Starts on a free port of the loopback. Always stop() it. */
@@ -94,7 +96,7 @@ export async function startTestGateway(options: TestGatewayOptions = {}): Promis
     config,
     logger: pino({ level: 'trace' }, { write: (line: string) => void lines.push(line) }),
     registry,
-    clock: systemClock,
+    clock: options.clock ?? systemClock,
     scheduler: systemScheduler,
     writer: options.wrapWriter?.(log.writer) ?? log.writer,
     checkTopic: options.checkTopic ?? (async () => {}),
@@ -153,6 +155,7 @@ function answer(name: string, params: readonly unknown[], state: Tables): unknow
   }
   if (name === 'insert-viewer-salt' && !state.salts.has(params[0] as string)) state.salts.set(params[0] as string, params[1] as Buffer);
   if (name === 'select-door-secret') return [{ secret: Buffer.alloc(32, 7) }];
+  if (name === 'delete-old-viewer-salts') for (const day of state.salts.keys()) if (day < (params[0] as string)) state.salts.delete(day);
   if (name === 'select-viewer-salts') return [...state.salts].map(([day, salt]) => ({ day, salt }));
   return [];
 }
