@@ -24,6 +24,7 @@ import { trafficOf, trafficText } from '../core/protocols/ga-traffic.ts';
 import { hitDraft, joinDrafts, splitByScope, type VisitHit, videoDraft } from '../core/protocols/visit-hits.ts';
 import { bytesOf } from '../core/text.ts';
 import type { WriteKey } from '../keys.ts';
+import { problemReply, traceIdOf } from '../problem.ts';
 import type { DoorSettings } from '../sites.ts';
 import type { Door, DoorReply, DoorRequest, Route } from './door.ts';
 import { failureOf } from './failure.ts';
@@ -31,6 +32,8 @@ import { readText } from './read.ts';
 import { digestOf, isTrusted, NO_CONTENT, overloaded, type VisitDoorDeps, visitorKey } from './visit-door.ts';
 
 const SCRIPT_CACHE_SECONDS = 7_200;
+/** Other protocols have a batch of JSON. No form begins like this, and content types are not to be trusted: the body tells them apart. */
+const JSON_BEGINS = /^\s*[{[]/;
 
 export function createGaDoor(deps: VisitDoorDeps): Door {
   const collect = (method: Route['method'], path: string): Route => ({ method, path, handle: (request) => handleHit(deps, request) });
@@ -90,11 +93,19 @@ async function handleHit(deps: VisitDoorDeps, request: DoorRequest): Promise<Doo
 
 async function handleBatch(deps: VisitDoorDeps, request: DoorRequest): Promise<DoorReply | undefined> {
   const body = await readText(request);
+  if (body.ok && JSON_BEGINS.test(body.text)) return refuseJson(deps, request);
   if (body.ok) return answer(deps, request, { ok: true, ...batchLines(body.text) });
   if (body.kind === 'aborted') return undefined;
   if (body.kind === 'limit') deps.metrics.limitHit(body.limit);
   deps.metrics.beacons('dropped', body.kind === 'limit' ? body.limit : 'invalid_body', 1);
   return NO_CONTENT;
+}
+
+/** Nobody who sends hits sends this: 204 would hide that it came to the wrong place. */
+function refuseJson(deps: VisitDoorDeps, request: DoorRequest): DoorReply {
+  deps.metrics.beacons('dropped', 'invalid_body', 1);
+  const detail = 'Hits are form-encoded, one to a line (t=pageview&cid=...); this is JSON.';
+  return problemReply('invalid-body', { detail, traceId: traceIdOf(request.headers['traceparent'], deps.uuid) });
 }
 
 async function answer(deps: VisitDoorDeps, request: DoorRequest, { lines, excess }: Lines): Promise<DoorReply> {
@@ -259,8 +270,8 @@ function dataOf(
 ): Record<string, unknown> {
   const { host, path } = deps.lookups.page(hit.page);
   const page = host + path || hit.pagePath;
-  const { source, medium, campaign, keyword, content, path: referrerPath } = traffic;
-  const from = { page, source, medium, campaign, keyword, content, referrerPath };
+  const { source, medium, campaign, keyword, content, id: campaignId, path: referrerPath } = traffic;
+  const from = { page, source, medium, campaign, keyword, content, campaignId, referrerPath };
   return {
     ...Object.fromEntries(Object.entries(from).filter(([, text]) => text !== '')),
     ...hitData(hit),
