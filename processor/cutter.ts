@@ -7,7 +7,7 @@ import type { TaskDeps } from './task-deps.ts';
 /** A budget that was not used is not saved up for longer than this. */
 const PROVISIONAL_SAVED_SECONDS_MAX = 2;
 
-type CutterDeps = Pick<TaskDeps, 'scheduler' | 'task' | 'slices' | 'snapshotSchemaId'>;
+type CutterDeps = Pick<TaskDeps, 'scheduler' | 'task' | 'slices' | 'snapshotSchemaId' | 'metrics'>;
 
 /** Keeps the times of the last publication and snapshot of one task. */
 export class Cutter {
@@ -78,9 +78,11 @@ export class Cutter {
   }
 
   async #snapshot(folding: Folding, wanted: () => boolean): Promise<TakenSnapshot | undefined> {
-    const { scheduler, slices, snapshotSchemaId: schemaId } = this.#deps;
+    const { scheduler, slices, metrics, snapshotSchemaId: schemaId } = this.#deps;
+    let begunMs = 0;
     const freeze = (): void => {
       this.#frozen = true;
+      begunMs = scheduler.monotonicMs();
     };
     const work = function* () {
       // From its first slice on, not while it waits for its turn.
@@ -91,6 +93,7 @@ export class Cutter {
     const taken = await slices.run(work(), wanted);
     if (taken === undefined) return undefined;
     this.#snapshotMs = scheduler.monotonicMs();
+    metrics.snapshotTaken((this.#snapshotMs - begunMs) / 1000);
     this.#snapshotAt = taken.position.nextOffset;
     this.snapshotBytes = taken.payload.length;
     this.snapshotNow = false;

@@ -18,6 +18,8 @@ export type ProcessorMetrics = {
   fenced(): void;
   rebalanced(): void;
   restored(seconds: number): void;
+  /** A snapshot was made, from its first slice to its last. */
+  snapshotTaken(seconds: number): void;
   limitHit(limit: string, count: number): void;
   /** A frozen writer was ended to free a progress row (D5). */
   holderTerminated(): void;
@@ -54,6 +56,11 @@ export function createProcessorMetrics(registry: Registry, views: () => readonly
     help: 'From assignment to folding new records',
     buckets: RESTORE_SECONDS,
   });
+  const snapshots = histogram({
+    name: 'playhead_processor_snapshot_duration_seconds',
+    help: 'From the first slice of a snapshot to its last; the partition does not fold meanwhile, others do',
+    buckets: FLUSH_SECONDS,
+  });
   const limits = counter({
     name: 'playhead_processor_limit_hits_total',
     help: 'Limits of the fold that were reached',
@@ -84,6 +91,7 @@ export function createProcessorMetrics(registry: Registry, views: () => readonly
     fenced: () => fenced.inc(),
     rebalanced: () => rebalances.inc(),
     restored: (value) => restores.observe(value),
+    snapshotTaken: (value) => snapshots.observe(value),
     limitHit: (limit, count) => limits.inc({ limit }, count),
     holderTerminated: () => terminated.inc(),
     crashed: (willRestart) => crashes.inc({ restart: String(willRestart) }),
@@ -129,6 +137,7 @@ export const NO_METRICS: ProcessorMetrics = {
   fenced() {},
   rebalanced() {},
   restored() {},
+  snapshotTaken() {},
   limitHit() {},
   holderTerminated() {},
   crashed() {},

@@ -48,6 +48,7 @@ function simMetrics(world: World): ProcessorMetrics {
     fenced: () => world.note('fenced'),
     rebalanced: nothing,
     restored: () => world.note('restored'),
+    snapshotTaken: nothing,
     limitHit: (limit) => world.note(`limit:${limit}`),
     holderTerminated: () => world.note('holderTerminated'),
     crashed: () => world.note('crashed'),
