@@ -75,7 +75,7 @@ async function counters(asked: DialectAsked, video: PeertubeVideoRow, rules: Pee
   const place = placeOf(asked, video);
   const [viewRows, live] = await Promise.all([
     asked.ask(peertubeViews(place, rules)),
-    oneOf(asked.ask, peertubeLive(place, asked.nowMs - rules.liveMs)),
+    oneOf(asked.ask, peertubeLive(place, { nowMs: asked.nowMs, liveMs: rules.liveMs })),
   ]);
   const short = shortUuidOf(video.id);
   return {

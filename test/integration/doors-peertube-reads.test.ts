@@ -365,7 +365,7 @@ describe('PeerTube: statistics of a video', { timeout: 120_000 }, () => {
     assert.equal((await server.ask(`/api/v1/videos/${VIDEO}`)).body.views, 1 + 2 + 2 + 1);
   });
 
-  it('keeps the counter of views when sessions are deleted by retention', async () => {
+  it('Differs: the counter of views stays when sessions are deleted by retention', async () => {
     const views = async (): Promise<number> => (await server.ask(`/api/v1/videos/${VIDEO}`)).body.views;
     const day = 24 * HOUR;
     await write(
@@ -402,6 +402,36 @@ describe('PeerTube: statistics of a video', { timeout: 120_000 }, () => {
     });
     await write(open('a', 1_000), open('b', 119_000), open('c', 121_000));
     assert.equal((await server.ask(`/api/v1/videos/${VIDEO}`)).body.viewers, 2);
+  });
+
+  it('counts views and viewers of now by other times where they are set, down to a second', async () => {
+    const second = await startQueryServer({
+      clock: { now: () => NOW },
+      env: { PLAYHEAD_PEERTUBE_VIEW_AFTER_MS: '1000', PLAYHEAD_PEERTUBE_VIEW_EXPIRATION_MS: '2000', PLAYHEAD_PEERTUBE_LIVE_MS: '3000' },
+    });
+    try {
+      await second.sql(`INSERT INTO videos (site, id, duration_ms, first_seen_at, last_seen_at) VALUES ($1, $2, 100000, now(), now())`, [
+        SEED_SITE,
+        VIDEO,
+      ]);
+      await second.sql(`INSERT INTO live_viewers (partition, site, video, viewers) VALUES (0, $1, $2, 5)`, [SEED_SITE, VIDEO]);
+      const startAt = NOW - 10_000;
+      await writeParts(
+        second.connection,
+        [
+          { session: 'here', startAt, endAt: NOW - 2_900, stretches: [[0, 7]], open: true } as const,
+          { session: 'gone', startAt, endAt: NOW - 3_100, stretches: [[0, 1]], open: true } as const,
+        ].map(seed),
+      );
+      const { views, viewers } = (await second.ask(`/api/v1/videos/${VIDEO}`)).body;
+      assert.deepEqual(
+        [views, viewers],
+        [4 + 1, 1],
+        'after 1, 3, 5 and 7 s; five of the last two minutes are not of the last three seconds',
+      );
+    } finally {
+      await second.stop();
+    }
   });
 
   it('gives what counting viewer by viewer gives', async () => {

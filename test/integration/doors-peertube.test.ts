@@ -197,6 +197,29 @@ describe('PeerTube on real servers', { timeout: 300_000 }, () => {
     assert.equal((await ask(`/api/v1/videos/${video}`)).viewers, 2);
   });
 
+  it('Differs: an answered beat counts exactly once, through a crash and many times at once', async () => {
+    const video = uuidOf(9);
+    await know(video, DURATION_S * 1000, false);
+    const sessions = Array.from({ length: 6 }, (_, i) => `crash-${i}`);
+    const all = async (currentTime: number, copies = 1): Promise<void> => {
+      const sent = sessions.flatMap((sessionId) => Array.from({ length: copies }, () => beat(video, { currentTime, sessionId }, CREDIT)));
+      for (const { status } of await Promise.all(sent)) assert.equal(status, 204);
+    };
+    await all(0);
+    await all(6);
+    await until(video, sessions.length, 6 * sessions.length, CREDIT.secret);
+    await system.kill('processor', 'SIGKILL');
+    await all(12, 5);
+    await system.start('processor');
+    await all(20);
+    await until(video, sessions.length, 20 * sessions.length, CREDIT.secret);
+    assert.equal(
+      (await ask(`/api/v1/videos/${video}`, CREDIT.secret)).views,
+      sessions.length,
+      'ten seconds were passed five times at once',
+    );
+  });
+
   it('is one viewer to the end and over again, and one for each browser without a session id', async () => {
     const video = uuidOf(5);
     await know(video, 6_000, false);
