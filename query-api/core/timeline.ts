@@ -1,6 +1,7 @@
 // The event timeline of a session id, from its raw beacons: each event once, in the order in which it was folded, with the
 // copies that came and whether it came late. The raw log is the only place where single events are kept.
 import { type Beacon, type BeaconEvent, type EventDetail, orderedByTime, type Protocol } from '../../schemas/beacon.ts';
+import { SURFACE_TIMES } from '../../schemas/surfaces.ts';
 import { visitStampOf } from '../../schemas/visits.ts';
 
 /** A beacon of the log, with the place and time of its record. */
@@ -21,8 +22,8 @@ export type TimelineEvent = {
 
 /** How long the fold waits for a missing number before it goes on (design.md section 4), ms. */
 const GRACE_MS = 15_000;
-/** How long an event that is stamped but not numbered waits for older ones, ms. Source: processor/core/SPEC.md. */
-const HELD_MS = 5_000;
+/** How long an event that is stamped but not numbered waits for older ones, ms. */
+const HELD_MS = SURFACE_TIMES.mave?.graceMs ?? GRACE_MS;
 /** Client clocks further off than this are not believed. Source: protocols.md section 0. */
 const AHEAD_MS_MAX = 600_000;
 const BEHIND_MS_MAX = 86_400_000;

@@ -37,6 +37,14 @@ const SOCKET_CLIENT = `
     new Metrics(video, metadata).monitor();
   };`;
 
+/** By how much two lists of sections differ: at each place, how much more often one has played it than the other. */
+function differenceMs(one: readonly Section[], two: readonly Section[]): number {
+  const edges = [...one, ...two].flatMap(({ fromMs, toMs }) => [fromMs, toMs]).sort((a, b) => a - b);
+  const times = (sections: readonly Section[], at: number): number =>
+    sections.filter(({ fromMs, toMs }) => fromMs <= at && at < toMs).length;
+  return edges.reduce((sum, edge, i) => sum + ((edges[i + 1] ?? edge) - edge) * Math.abs(times(one, edge) - times(two, edge)), 0);
+}
+
 describe("mave's clients in a browser", () => {
   let system: TestSystem;
   let browser: TestBrowser;
@@ -83,6 +91,42 @@ describe("mave's clients in a browser", () => {
     const seen = JSON.stringify(entry.sections.map(({ fromMs, toMs }: Section) => [fromMs, toMs]));
     const tolerance = EDGE_MS * sections.length;
     assert.ok(Math.abs(entry.totalWatchMs - total) <= tolerance, `${what}: ${entry.totalWatchMs} instead of ${total} ms; ${seen}`);
+    const wrongMs = differenceMs(entry.sections, sections);
+    assert.ok(wrongMs <= 2 * tolerance, `${what}: ${wrongMs} ms elsewhere or not as often: ${seen} instead of ${JSON.stringify(sections)}`);
+    assert.deepEqual([entry.stalls, entry.stallMs, entry.startFailures, entry.playbackFailures], [0, 0, 0, 0], 'nothing went wrong');
+  }
+
+  const askMave = async (path: string, body: object): Promise<Answer> => {
+    const headers = { authorization: `Basic ${Buffer.from(`any:${system.readKey}`).toString('base64')}` };
+    const response = await fetch(`${system.query}/api/v1/${path}`, { method: 'POST', headers, body: JSON.stringify(body) });
+    assert.equal(response.status, 200, path);
+    return response.json();
+  };
+
+  /** mave's own questions about the one session of a video, against what was played. */
+  async function assertMaveAnswers(video: string, sections: readonly Section[]): Promise<void> {
+    const question = { identifier: video, shape: '2024', interval: '1 year' };
+    const totalMs = sections.reduce((sum, { fromMs, toMs }) => sum + toMs - fromMs, 0);
+    const [view] = (await askMave('views', question)).views;
+    assert.equal(view.views, 1);
+    assert.ok(Math.abs(view.total_view_time * 1_000 - totalMs) <= EDGE_MS * sections.length, `${view.total_view_time} s`);
+    assert.ok(view.unique_total_view_time <= view.total_view_time);
+    assert.deepEqual([view.platform.linux, view.device.desktop], [1, 1]);
+    const [source] = (await askMave('sources', question)).sources;
+    assert.match(source.host, /^127\.0\.0\.1/);
+    assert.deepEqual([source.path, source.views], ['/client.html', 1]);
+    const [curve] = (await askMave('engagement', question)).engagement;
+    const viewers = new Map<number, number>(curve.per_second.map((each: Answer) => [each.second, each.views]));
+    const data = await ask(`/api/v1/videos/${video}/data`);
+    assert.equal(data.dropoff.duration_seconds, Math.ceil(CLIP_MS / 1_000));
+    assert.deepEqual([data.views.year, data.sources.length, data.sources[0].percentage], [1, 1, 100]);
+    for (const [second, watching] of data.dropoff.per_second.entries()) {
+      const [from, to] = [second * 1_000, (second + 1) * 1_000];
+      const inside = sections.some(({ fromMs, toMs }) => fromMs + EDGE_MS < to && toMs - EDGE_MS > from);
+      const near = sections.some(({ fromMs, toMs }) => fromMs - EDGE_MS < to && toMs + EDGE_MS > from);
+      if (inside || !near) assert.equal(watching, inside ? 1 : 0, `drop-off at second ${second}`);
+      assert.equal(viewers.get(second) ?? 0, watching, `engagement at second ${second}`);
+    }
   }
 
   const openData = async (server = system.ingest): Promise<{ player: Player; embed: string }> => {
@@ -156,17 +200,19 @@ describe("mave's clients in a browser", () => {
       assert.deepEqual([entry.plays, entry.seeks, entry.durationMs, entry.evidence.lost], [1, 2, CLIP_MS, 0]);
       assert.equal(entry.source, 'news');
       assert.match(entry.page, /^127\.0\.0\.1.*\/client\.html$/);
-      assertWatched(
-        entry,
-        [
-          { fromMs: 0, toMs: forward.positionMs },
-          { fromMs: 9_000, toMs: back.positionMs },
-          { fromMs: 5_000, toMs: paused.positionMs },
-          { fromMs: paused.positionMs, toMs: last.positionMs },
-        ],
-        'total watch time',
-      );
+      const played = [
+        { fromMs: 0, toMs: forward.positionMs },
+        { fromMs: 9_000, toMs: back.positionMs },
+        { fromMs: 5_000, toMs: paused.positionMs },
+        { fromMs: paused.positionMs, toMs: last.positionMs },
+      ];
+      assertWatched(entry, played, 'total watch time');
       assert.ok(entry.uniqueWatchMs <= entry.totalWatchMs);
+      assert.deepEqual([entry.platform, entry.device], ['Linux', 'desktop']);
+      await assertMaveAnswers(embed, played);
+      const types = (await ask(`/v1/sessions/${entry.session}/events`)).map(({ type }: Answer) => type);
+      assert.equal(types[0], 'playing');
+      assert.equal(types.length, entry.evidence.received);
     });
 
     it('the whole clip is a completion', async () => {
@@ -256,14 +302,15 @@ describe("mave's clients in a browser", () => {
         [entry.reason, entry.plays, entry.seeks, entry.durationMs, entry.source, entry.meta.course],
         ['leave', 1, 1, CLIP_MS, 'news', 12],
       );
-      assertWatched(
-        entry,
-        [
-          { fromMs: 0, toMs: forward.positionMs },
-          { fromMs: 9_000, toMs: paused.positionMs },
-        ],
-        'total watch time',
-      );
+      const played = [
+        { fromMs: 0, toMs: forward.positionMs },
+        { fromMs: 9_000, toMs: paused.positionMs },
+      ];
+      assertWatched(entry, played, 'total watch time');
+      assert.deepEqual([entry.platform, entry.device], ['Linux', 'desktop']);
+      await assertMaveAnswers('socket-script', played);
+      const contained = await askMave('views', { query: { video: { course: 12, vid: 'socket-script' } } });
+      assert.equal(contained.views[0].views, 1);
     });
 
     it('cut in the middle of a play: it comes back to the same session, and the pause that follows proves the whole', async () => {
@@ -272,6 +319,8 @@ describe("mave's clients in a browser", () => {
       await player.heard('playing');
       await player.reached(2_000);
       await only('socket-cut', ({ plays }) => plays === 1);
+      const watching = { query: {}, identifier: 'socket-cut' };
+      await until('a viewer', async () => ((await askMave('watching', watching)).watching === 1 ? true : undefined), 10_000);
       const { made } = proxy.counts();
       proxy.cut();
       await until('the client to come back', async () => (proxy.counts().made > made ? true : undefined), 20_000);
@@ -281,6 +330,7 @@ describe("mave's clients in a browser", () => {
       await page.close();
       assert.deepEqual([entry.plays, entry.seeks, entry.sections.length], [1, 0, 1]);
       assertWatched(entry, [{ fromMs: 0, toMs: paused.positionMs }], 'total watch time');
+      await assertMaveAnswers('socket-cut', [{ fromMs: 0, toMs: paused.positionMs }]);
     });
 
     it('the gateway restarted in the middle of a play: the same', async () => {

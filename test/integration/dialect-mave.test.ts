@@ -360,6 +360,9 @@ FROM sessions WHERE site = $2 AND video = $3 AND total_watch_ms >= 1000 ORDER BY
     assert.deepEqual((await legacy('watching', { query: {} })).body, { watching: 6 });
     assert.deepEqual((await legacy('watching', { query: { video: { vid: 'two' } } })).body, { watching: 1 });
     assert.deepEqual((await legacy('watching', { query: { video: { vid: 'none' } } })).body, { watching: 0 });
+    assert.deepEqual((await legacy('watching', { identifier: EMBED })).body, { watching: 5 });
+    assert.deepEqual((await legacy('watching', { identifier: EMBED, query: { video: { vid: 'two' } } })).body, { watching: 0 });
+    assert.deepEqual((await legacy('watching', {})).body, { error: 'Requires a valid JSON query struct.' });
     assert.deepEqual((await legacy('watching', { query: { session: { plan: 'pro' } } })).body, { watching: 1 });
     assert.deepEqual((await legacy('watching', { query: { session: { plan: 'free' } } })).body, { watching: 0 });
   });
@@ -526,6 +529,29 @@ FROM sessions WHERE site = $2 AND video = $3 AND total_watch_ms >= 1000 ORDER BY
     } finally {
       await limited.stop();
     }
+  });
+
+  it('names the twenty pages with most sessions, in percentages that sum to 100; the first page of a session counts', async () => {
+    const pages = Array.from({ length: 23 }, (_, i) => `/page-${String(i).padStart(2, '0')}`);
+    const given = pages.flatMap((pagePath, i) =>
+      Array.from({ length: i < 3 ? 1 : 2 }, (_, n) =>
+        seed(
+          { session: `p${i}-${n}`, video: 'many', start: '2026-05-20T09:00:00Z', plays: [[0, 2_000]] },
+          { pageHost: 'many.test', pagePath },
+        ),
+      ),
+    );
+    const moved = { session: 'p22-0', video: 'many', start: '2026-05-20T09:00:00Z', part: 1 };
+    given.push(seed({ ...moved, plays: [[2_000, 3_000]] }, { pageHost: 'many.test', pagePath: '/page-00' }));
+    await writeParts(server.connection, given, { after: 900 });
+    const { sources } = (await server.ask('/v1/videos/many/data')).body.data;
+    await server.sql("DELETE FROM sessions WHERE video = 'many'");
+    await server.sql("DELETE FROM watch_sections WHERE video = 'many'");
+    assert.deepEqual(
+      sources.map(({ path }: Loose) => path),
+      pages.slice(3).map((path) => `many.test${path}`),
+    );
+    assert.ok(sources.every(({ percentage }: Loose) => percentage === 5));
   });
 
   it('answers the data of a space', async () => {

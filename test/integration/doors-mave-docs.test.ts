@@ -105,7 +105,7 @@ describe('mave against the running system', { timeout: 300_000 }, () => {
       const joined = new Promise((resolve) => socket.on('message', resolve));
       const say = (ref: string, name: string, payload: object) =>
         socket.send(JSON.stringify(['3', ref, `session:${topic}`, name, payload]));
-      say('3', 'phx_join', { identifier: TALK, key: system.writeKey, session_data: { plan: 'pro' } });
+      say('3', 'phx_join', { identifier: TALK, metadata: { course: 7 }, key: system.writeKey, session_data: { plan: 'pro' } });
       await joined;
       const told: [string, number, object][] = [
         ['play', 0, { from: 0, duration: 60 }],
@@ -209,6 +209,8 @@ describe('mave against the running system', { timeout: 300_000 }, () => {
       assert.deepEqual([data.views.year >= 3, data.dropoff.duration_seconds, data.dropoff.per_second[7]], [true, 60, 2]);
       const byMeta = await post('views', { query: { session: { plan: 'pro' } }, interval: '1 year' });
       assert.equal(byMeta.views[0].views, 1);
+      const ofVideo = await post('views', { query: { video: { course: 7 } }, interval: '1 year' });
+      assert.equal(ofVideo.views[0].views, 3, 'what one session says of the video is true of all');
     });
 
     it('abandoned sessions stop by themselves', async () => {

@@ -4,9 +4,9 @@ import { type BeaconEvent, type EventDetail, type EventType, UNKNOWN_DETAIL } fr
 import type { DraftContext } from '../draft.ts';
 import { NO_DRAFT_CONTEXT } from '../draft.ts';
 import { objectOf } from '../fields.ts';
-import { DATA_BYTES_MAX, NAME_BYTES_MAX, SESSION_BYTES_MAX, URL_BYTES_MAX, VIDEO_ID_BYTES_MAX } from '../limits.ts';
+import { NAME_BYTES_MAX, SESSION_BYTES_MAX, URL_BYTES_MAX, VIDEO_ID_BYTES_MAX } from '../limits.ts';
 import { readMeta } from '../meta.ts';
-import { bytesOf, textOf } from '../text.ts';
+import { textOf } from '../text.ts';
 import { durationOfSeconds, instantOfMs, positionOfSeconds } from '../values.ts';
 
 /** Who joined, and what about. */
@@ -157,6 +157,5 @@ const eventOf = (type: EventType, positionMs: number, detail: Partial<EventDetai
 
 function dataOf(fields: Readonly<Record<string, unknown>>): string {
   const { name: _name, timestamp: _timestamp, duration: _duration, ...rest } = fields;
-  const { text } = readMeta(rest);
-  return bytesOf(text) <= DATA_BYTES_MAX ? text : '';
+  return readMeta(rest).text;
 }

@@ -4,7 +4,7 @@ import { type BeaconEvent, UNKNOWN_DETAIL } from '../../../schemas/beacon.ts';
 import { BACKDATE_DEFAULT_MAX_MS } from '../../../schemas/surfaces.ts';
 import { type Draft, NO_DRAFT_CONTEXT } from '../draft.ts';
 import { objectOf } from '../fields.ts';
-import { DATA_BYTES_MAX, PLAYER_BYTES_MAX, URL_BYTES_MAX, VIDEO_ID_BYTES_MAX } from '../limits.ts';
+import { META_KEY_BYTES_MAX, PLAYER_BYTES_MAX, URL_BYTES_MAX, VIDEO_ID_BYTES_MAX } from '../limits.ts';
 import { readMeta } from '../meta.ts';
 import { bytesOf, textOf } from '../text.ts';
 import { deltasOf, durationOfSeconds, isClamped, numberOf, positionOfSeconds } from '../values.ts';
@@ -117,16 +117,16 @@ function refineContext({ draft }: Group, fields: Readonly<Record<string, unknown
 function eventOf(fields: Readonly<Record<string, unknown>>, group: Group): BeaconEvent {
   const name = textOf(fields['name'], NAME_BYTES_MAX);
   const positionMs = positionOfSeconds(fields['video_time']);
-  const extras = Object.fromEntries(Object.entries(fields).filter(([field]) => !OWN_FIELDS.has(field)));
+  const others = Object.entries(fields).filter(([field]) => !OWN_FIELDS.has(field));
+  const extras = Object.fromEntries(others.filter(([field]) => bytesOf(field) <= META_KEY_BYTES_MAX));
+  group.draft.ignoredFields += others.length - Object.keys(extras).length;
   if (name === 'play' || name === 'pause') {
     Object.assign(group.extras, extras);
     return { type: name === 'play' ? 'playing' : 'pause', seq: -1, at: 0, positionMs, detail: null };
   }
-  const data = readMeta(extras);
-  group.draft.ignoredFields += data.dropped;
-  const fits = bytesOf(data.text) <= DATA_BYTES_MAX;
-  if (!fits) group.draft.ignoredFields++;
-  return { type: 'custom', seq: -1, at: 0, positionMs, detail: { ...UNKNOWN_DETAIL, name, text: fits ? data.text : '' } };
+  const { text, dropped } = readMeta(extras);
+  group.draft.ignoredFields += dropped;
+  return { type: 'custom', seq: -1, at: 0, positionMs, detail: { ...UNKNOWN_DETAIL, name, text } };
 }
 
 /** Events in the order of their time; equal times keep the order they came in. */

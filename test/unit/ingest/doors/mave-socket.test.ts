@@ -18,7 +18,8 @@ class Client {
   constructor(gateway: TestGateway, options: { query?: string; origin?: string; path?: string } = {}) {
     const query = options.query ?? `source_url=${encodeURIComponent(PAGE)}&key=pk_demo&vsn=2.0.0`;
     const url = `${gateway.url.replace('http', 'ws')}${options.path ?? '/socket/websocket'}?${query}`;
-    this.#socket = new WebSocket(url, options.origin === undefined ? {} : { origin: options.origin });
+    const headers = { 'user-agent': 'Mozilla/5.0 (X11; Linux x86_64; rv:140.0) Gecko/20100101 Firefox/140.0' };
+    this.#socket = new WebSocket(url, { headers, ...(options.origin === undefined ? {} : { origin: options.origin }) });
     this.opened = new Promise((resolve, reject) => {
       this.#socket.on('open', () => resolve());
       this.#socket.on('unexpected-response', (_request, response) => reject(new Error(String(response.statusCode))));
@@ -126,6 +127,8 @@ describe('GET /socket/websocket (mave)', () => {
       ],
       ['demo', 'mave_socket', -1, -1, 120_500, 'site.example', '/watch', 'news', '{"vid":"v1"}'],
     );
+    const { browser, platform, device } = first.context;
+    assert.deepEqual([browser, platform, device], ['Firefox', 'Linux', 'desktop'], 'from the upgrade');
     client.say('3', '7', topic, 'event', { name: 'play', from: 1 });
     assert.deepEqual(await client.heard(), [['3', '7', topic, 'phx_reply', { status: 'error', response: { reason: 'unmatched topic' } }]]);
   });

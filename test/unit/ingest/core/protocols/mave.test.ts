@@ -87,6 +87,8 @@ describe('mave events', () => {
     const { draft } = only(event({ name: long, embed_id: long, component: long, source_url: `https://a.example/${long}`, extra: long }));
     assert.deepEqual([draft.events[0]?.detail?.name.length, draft.video.length, draft.context.playerName.length], [128, 256, 64]);
     assert.equal(draft.context.page.length, 2_048);
+    assert.equal(JSON.parse(draft.events[0]?.detail?.text ?? '').extra.length, 2_048);
+    assert.equal(JSON.parse(only(event({ extra: long })).draft.context.meta).extra.length, 2_048);
   });
 
   it('any other name is a custom event with its own fields', () => {
@@ -104,6 +106,8 @@ describe('mave events', () => {
     const { draft } = only(event({ ...many, nested: [1], ['x'.repeat(70)]: 'cut key' }));
     assert.equal(Object.keys(JSON.parse(draft.context.meta)).length, 40);
     assert.equal(draft.ignoredFields, 12);
+    const longKey = only(event({ ['x'.repeat(65)]: 1, ['y'.repeat(64)]: 2 })).draft;
+    assert.deepEqual([longKey.context.meta, longKey.ignoredFields], [`{"${'y'.repeat(64)}":2}`, 1], 'longer keys are left out, not cut');
     assert.equal(only(event({ plan: 'pro' })).draft.context.meta, '{"plan":"pro"}');
   });
 
