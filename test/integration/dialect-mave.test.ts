@@ -356,6 +356,35 @@ FROM sessions WHERE site = $2 AND video = $3 AND total_watch_ms >= 1000 ORDER BY
     assert.deepEqual([late.browser.brave, late.device.other], [1, 1]);
   });
 
+  it('knows the names of browsers, platforms and devices; anything else is other', async () => {
+    const agents: [string, string, string][] = [
+      ['Chrome', 'Windows', 'desktop'],
+      ['Chrome Mobile', 'Android', 'mobile'],
+      ['Chrome iOS', 'iOS', 'tablet'],
+      ['Chrome Headless', 'Chrome OS', 'tv'],
+      ['Firefox', 'Ubuntu', 'desktop'],
+      ['Firefox Mobile', 'Android', 'mobile'],
+      ['Safari', 'macOS', 'desktop'],
+      ['Mobile Safari', 'iPadOS', 'tablet'],
+      ['Opera', 'Linux', 'desktop'],
+      ['Opera Touch', 'iOS', 'mobile'],
+      ['Edge', 'Windows', 'desktop'],
+      ['IE', 'Windows', 'desktop'],
+      ['Brave', 'Mac OS', 'desktop'],
+      ['', '', ''],
+    ];
+    const given = agents.map(([browser, platform, device], i) =>
+      seed({ session: `agent${i}`, video: 'agents', start: '2026-05-20T10:00:00Z', plays: [[0, 2_000]] }, { browser, platform, device }),
+    );
+    await writeParts(server.connection, given, { after: 2_000 });
+    const [row] = (await legacy('views', { identifier: 'agents', shape: '2024' })).body.views;
+    await server.sql("DELETE FROM sessions WHERE video = 'agents'");
+    await server.sql("DELETE FROM watch_sections WHERE video = 'agents'");
+    assert.deepEqual(row.browser, { edge: 1, ie: 1, chrome: 3, firefox: 2, opera: 2, safari: 2, brave: 1, other: 2 });
+    assert.deepEqual(row.platform, { mac: 2, ios: 3, android: 2, windows: 3, linux: 2, other: 2 });
+    assert.deepEqual(row.device, { mobile: 3, desktop: 7, tablet: 2, other: 2 });
+  });
+
   it('says how many watch now', async () => {
     assert.deepEqual((await legacy('watching', { query: {} })).body, { watching: 6 });
     assert.deepEqual((await legacy('watching', { query: { video: { vid: 'two' } } })).body, { watching: 1 });
