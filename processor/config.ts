@@ -1,5 +1,5 @@
 // Settings of the processor, read once in main.ts.
-import { commonSettings, loadConfig, rule, setting } from '../infra/runtime/config.ts';
+import { type ConfigOf, commonSettings, loadConfig, rule, setting } from '../infra/runtime/config.ts';
 import { surfaceSpec, surfaceValue, viewSettings } from '../infra/runtime/surface-settings.ts';
 import { ENDED_IS_IDLE, SURFACE_TIMES, SURFACES, type SurfaceTimes } from '../schemas/surfaces.ts';
 import type { ViewRule } from '../schemas/views.ts';
@@ -12,6 +12,29 @@ const duration = (env: string, fallback: number, description: string, minMs = 1)
   setting({ env, schema: rule.integer(minMs, 7 * 86_400_000), default: String(fallback), description });
 const count = (env: string, fallback: number, description: string) =>
   setting({ env, schema: rule.integer(1, 1_000_000_000), default: String(fallback), description });
+
+/** The variables that results depend on: whoever folds must have the same. */
+export const foldConfigSpec = {
+  idleGapMs: duration('PLAYHEAD_FOLD_IDLE_GAP_MS', FOLD_SETTINGS_DEFAULT.idleGapMs, 'Silence after which a session is sealed'),
+  leaveLingerMs: duration(
+    'PLAYHEAD_FOLD_LEAVE_LINGER_MS',
+    FOLD_SETTINGS_DEFAULT.leaveLingerMs,
+    'Wait for stragglers after a session was left',
+    0,
+  ),
+  endedLingerMs: duration('PLAYHEAD_FOLD_ENDED_LINGER_MS', FOLD_SETTINGS_DEFAULT.endedLingerMs, 'Wait after a video has ended', 0),
+  graceMs: duration('PLAYHEAD_FOLD_GRACE_MS', FOLD_SETTINGS_DEFAULT.graceMs, 'Wait for a missing sequence number', 0),
+  ageMaxMs: duration('PLAYHEAD_FOLD_AGE_MAX_MS', FOLD_SETTINGS_DEFAULT.ageMaxMs, 'Longest life of a session'),
+  stepCapMs: duration(
+    'PLAYHEAD_FOLD_STEP_CAP_MS',
+    FOLD_SETTINGS_DEFAULT.stepCapMs,
+    'The most that one record adds to log-active time: three ticks',
+  ),
+  ...viewSettings,
+  ...surfaceSpec('IDLE_GAP_MS'),
+  ...surfaceSpec('LINGER_MS'),
+  ...surfaceSpec('BACKDATE_MAX_MS'),
+};
 
 /**
  * Every variable of the processor. Those named FOLD, those of the surfaces and what counts as a view change results: all processors of a topic must have the same
@@ -85,25 +108,7 @@ export const processorConfigSpec = {
   ),
   warmMs: duration('PLAYHEAD_PROCESSOR_WARM_MS', 120_000, 'How long the state of a partition that moved away is kept in case it returns'),
   stopTimeoutMs: duration('PLAYHEAD_PROCESSOR_STOP_TIMEOUT_MS', 30_000, 'Time a clean stop may take; past it the process just exits'),
-  idleGapMs: duration('PLAYHEAD_FOLD_IDLE_GAP_MS', FOLD_SETTINGS_DEFAULT.idleGapMs, 'Silence after which a session is sealed'),
-  leaveLingerMs: duration(
-    'PLAYHEAD_FOLD_LEAVE_LINGER_MS',
-    FOLD_SETTINGS_DEFAULT.leaveLingerMs,
-    'Wait for stragglers after a session was left',
-    0,
-  ),
-  endedLingerMs: duration('PLAYHEAD_FOLD_ENDED_LINGER_MS', FOLD_SETTINGS_DEFAULT.endedLingerMs, 'Wait after a video has ended', 0),
-  graceMs: duration('PLAYHEAD_FOLD_GRACE_MS', FOLD_SETTINGS_DEFAULT.graceMs, 'Wait for a missing sequence number', 0),
-  ageMaxMs: duration('PLAYHEAD_FOLD_AGE_MAX_MS', FOLD_SETTINGS_DEFAULT.ageMaxMs, 'Longest life of a session'),
-  stepCapMs: duration(
-    'PLAYHEAD_FOLD_STEP_CAP_MS',
-    FOLD_SETTINGS_DEFAULT.stepCapMs,
-    'The most that one record adds to log-active time: three ticks',
-  ),
-  ...viewSettings,
-  ...surfaceSpec('IDLE_GAP_MS'),
-  ...surfaceSpec('LINGER_MS'),
-  ...surfaceSpec('BACKDATE_MAX_MS'),
+  ...foldConfigSpec,
 };
 
 export type ProcessorConfig = ReturnType<typeof loadProcessorConfig>;
@@ -113,15 +118,18 @@ export function loadProcessorConfig(env: Readonly<Record<string, string | undefi
   return loadConfig(processorConfigSpec, env);
 }
 
+/** What `foldConfigSpec` gives. */
+type FoldConfig = ConfigOf<typeof foldConfigSpec>;
+
 /** The settings of the fold. */
-export function foldSettingsOf(config: ProcessorConfig): FoldSettings {
+export function foldSettingsOf(config: FoldConfig): FoldSettings {
   const { idleGapMs, leaveLingerMs, endedLingerMs, graceMs, ageMaxMs, stepCapMs } = config;
   const surfaces = { ...SURFACE_TIMES };
   for (const surface of SURFACES) surfaces[surface] = surfaceTimesOf(config, surface);
   return { ...FOLD_SETTINGS_DEFAULT, idleGapMs, leaveLingerMs, endedLingerMs, graceMs, ageMaxMs, stepCapMs, surfaces };
 }
 
-function surfaceTimesOf(config: ProcessorConfig, surface: (typeof SURFACES)[number]): SurfaceTimes {
+function surfaceTimesOf(config: FoldConfig, surface: (typeof SURFACES)[number]): SurfaceTimes {
   const times: SurfaceTimes = { ...SURFACE_TIMES[surface] };
   const idleGapMs = surfaceValue(config, surface, 'IDLE_GAP_MS');
   const leaveLingerMs = surfaceValue(config, surface, 'LINGER_MS');
@@ -134,7 +142,11 @@ function surfaceTimesOf(config: ProcessorConfig, surface: (typeof SURFACES)[numb
 }
 
 /** All that results depend on, and its fingerprint (D26). */
-export function resultSettingsOf(config: ProcessorConfig): { settings: FoldSettings; viewRule: ViewRule; configHash: Buffer } {
+export function resultSettingsOf(config: FoldConfig & { partitions: number }): {
+  settings: FoldSettings;
+  viewRule: ViewRule;
+  configHash: Buffer;
+} {
   const settings = foldSettingsOf(config);
   const viewRule = { countAfterMs: config.peertubeViewAfterMs, expirationMs: config.peertubeViewExpirationMs };
   return { settings, viewRule, configHash: configHashOf(settings, config.partitions, viewRule) };

@@ -206,6 +206,15 @@ const beacons = table<{ writer: Writer; beacon: BeaconRow }>('beacons', [
   ['payload', 'bytea', ({ beacon }) => beacon.payload],
 ]);
 
+/** The tables and columns that emissions are written to, children after their parents. */
+export const EMISSION_TARGETS: readonly CopyTarget[] = [
+  sessions.target,
+  watchSections.target,
+  customEvents.target,
+  deadLetters.target,
+  duplicateCounts.target,
+];
+
 /** Rows of the emission tables and their children, in output order; tables without rows are left out. */
 export function emissionRows(outputs: readonly Output[], writer: Writer): TableRows[] {
   const sealed: Row[] = [];

@@ -5,6 +5,14 @@ import type { Scheduler } from '../infra/runtime/ports.ts';
 /** Work that can pause wherever it yields. */
 export type SlicedWork<T> = Generator<unknown, T>;
 
+/** Does sliced work in one go, where nothing else waits. Throws what the work throws. */
+export function inOneGo<T>(work: SlicedWork<T>): T {
+  for (;;) {
+    const { done, value } = work.next();
+    if (done) return value as T;
+  }
+}
+
 /** Runs sliced work in the order in which it was asked for. One for all tasks of a process. */
 export class Slices {
   readonly #scheduler: Scheduler;

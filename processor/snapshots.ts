@@ -39,7 +39,7 @@ function* sha256(bytes: Buffer): SlicedWork<Buffer> {
 }
 
 /** Hash of the canonical bytes of a state: equal states, equal hash, on any machine (H20). */
-function* stateHashOf(state: PartitionState): SlicedWork<Buffer> {
+export function* stateHashOf(state: PartitionState): SlicedWork<Buffer> {
   const hash = createHash('sha256');
   for (const piece of writeSnapshot(state)) {
     hash.update(piece);

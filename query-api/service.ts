@@ -16,6 +16,7 @@ import type { queryConfigSpec } from './config.ts';
 import { createDialects } from './dialects/list.ts';
 import { exportPeertubeViewers } from './dialects/peertube-metrics.ts';
 import { createQueryMetrics } from './metrics.ts';
+import { exportOperation } from './operation-metrics.ts';
 import { freshness } from './queries/freshness.ts';
 
 export type QueryServiceDeps = {
@@ -41,6 +42,7 @@ export async function startQueryService(deps: QueryServiceDeps): Promise<QuerySe
   const shared = { metrics, partitions: config.partitions, monotonicMs: () => scheduler.monotonicMs() };
   const answers = createAnswers({ ...shared, pool: readPool });
   exportPeertubeViewers(deps.registry, answers.ask);
+  exportOperation(deps.registry, answers.ask);
   const app = createApp({
     services: {
       answers,

@@ -1,48 +1,71 @@
 // `playhead audit`
 import { Command } from 'commander';
+import type { ReadPool } from '../runtime/postgres.ts';
 import { judgePartition, verdictLine } from './audit.ts';
 import { say, withDatabase } from './context.ts';
 import { auditEmissions } from './sql/audit-emissions.ts';
 import { auditEventRollups, EVENT_ROLLUP_DIFFERENCES_MAX } from './sql/audit-event-rollups.ts';
 import { auditRollups, ROLLUP_DIFFERENCES_MAX } from './sql/audit-rollups.ts';
+import { writeCheckResult } from './sql/check-result.ts';
 
 const HELP = `
-Reads only, at any time, also while processors run. One line per partition, one for the rollups, one for the counts of custom events; exit code 0 if all is well, 2 if not.
-Checked: emission numbers dense (I4), offsets and epochs never fall (I5), no row under an old epoch (I8), rollups equal rows (I7),
+Reads only (but for the line that --record keeps), at any time, also while processors run. One line per partition, one per table of rollups;
+exit code 0 if all is well, 2 if not. docs/checks.md explains each line.
+Checked: emission numbers dense (I4), offsets and epochs never fall (I5), no row under an old epoch (I8), every rollup equals its rows (I7),
 the ledger balances (I1).
 
 Where retention or an erasure has removed rows, give --since: the edge of retention plus the longest life of a session (24 h) plus
-the tombstone horizon (6 h).`;
+the tombstone horizon (6 h).
+
+  15 4 * * *  playhead audit --record         once a night; the query API shows the result to Prometheus`;
+
+type Options = { since?: string; record: boolean };
 
 /** Whether the database is what the invariants say it must be. */
 export function auditCommand(): Command {
   return new Command('audit')
-    .description('check the stored data against the invariants; reads only')
+    .description('check the stored data against the invariants')
     .option('--since <instant>', 'judge only what was appended since (ISO 8601)')
+    .option('--record', 'keep the result in the database, from where the query API shows it to Prometheus', false)
     .addHelpText('after', HELP)
-    .action(({ since }: { since?: string }) =>
-      withDatabase({ readOnly: true }, async (pool) => {
+    .action(({ since, record }: Options) =>
+      withDatabase({ readOnly: !record }, async (pool) => {
         const rows = await pool.query(auditEmissions, [since ?? null]);
         const verdicts = rows.map((row) => judgePartition(row, since !== undefined));
         for (const verdict of verdicts) say(verdictLine(verdict));
-        const differences = await pool.query(auditRollups, [since ?? null]);
-        for (const { site, hour, figure, rollup, rows: counted } of differences) {
-          say(`rollups: ${site} ${new Date(hour).toISOString()} ${figure} is ${rollup}, its rows say ${counted} (I7)`);
-        }
-        const more = differences.length === ROLLUP_DIFFERENCES_MAX ? ' or more' : '';
-        say(differences.length === 0 ? 'rollups: ok' : `rollups: ${differences.length}${more} differences`);
-        const miscounted = await pool.query(auditEventRollups, [since ?? null]);
-        for (const { site, name, at, span, rollup, rows: counted } of miscounted)
-          say(`event counts: ${site} ${name}, ${span} of ${new Date(at).toISOString()}: ${rollup}, its events are ${counted} (I7)`);
-        const moreEvents = miscounted.length === EVENT_ROLLUP_DIFFERENCES_MAX ? ' or more' : '';
-        say(miscounted.length === 0 ? 'event counts: ok' : `event counts: ${miscounted.length}${moreEvents} differences`);
         const broken = verdicts.filter(({ problems }) => problems.length > 0).length;
+        const differences = (await sayRollups(pool, since ?? null)) + (await sayEventRollups(pool, since ?? null));
+        const problems = verdicts.reduce((sum, verdict) => sum + verdict.problems.length, 0) + differences;
+        if (record) await pool.query(writeCheckResult, ['audit', verdicts.length - broken, broken, 0, problems]);
         say(
-          broken + differences.length + miscounted.length === 0
+          problems === 0
             ? `${verdicts.length} partitions, all as it should be`
-            : `${broken} of ${verdicts.length} partitions have problems: stop writing and keep the evidence`,
+            : `${broken} of ${verdicts.length} partitions have problems, ${differences} rollup figures differ: stop writing and keep the evidence`,
         );
-        if (broken + differences.length + miscounted.length > 0) process.exitCode = 2;
+        if (problems > 0) process.exitCode = 2;
       }),
     );
+}
+
+/** Compares each table of rollups with the rows; returns how many figures differ. */
+async function sayRollups(pool: ReadPool, since: string | null): Promise<number> {
+  let count = 0;
+  for (const [table, statement] of Object.entries(auditRollups)) {
+    const differences = await pool.query(statement, [since]);
+    count += differences.length;
+    const more = differences.length === ROLLUP_DIFFERENCES_MAX ? ' or more' : '';
+    say(differences.length === 0 ? `${table}: ok` : `${table}: ${differences.length}${more} figures differ from their rows (I7)`);
+    for (const { place, figure, rollup, rows } of differences) say(`  ${place}: ${figure} is ${rollup}, the rows say ${rows}`);
+  }
+  return count;
+}
+
+/** Compares the counts of custom events with the events; returns how many differ. */
+async function sayEventRollups(pool: ReadPool, since: string | null): Promise<number> {
+  const differences = await pool.query(auditEventRollups, [since]);
+  const more = differences.length === EVENT_ROLLUP_DIFFERENCES_MAX ? ' or more' : '';
+  say(differences.length === 0 ? 'event counts: ok' : `event counts: ${differences.length}${more} differ from the events (I7)`);
+  for (const { site, name, at, span, rollup, rows } of differences)
+    say(`  site=${site} name=${name} ${span}=${new Date(at).toISOString()}: ${rollup}, the events are ${rows}`);
+  return differences.length;
 }

@@ -22,9 +22,21 @@ export function judgePartition(row: EmissionAuditRow, partial: boolean): Partiti
   if (row.offset_falls > 0) problems.push(`I5: the source offset falls ${row.offset_falls} times in emission order`);
   if (row.epoch_falls > 0) problems.push(`I5: the epoch falls ${row.epoch_falls} times in emission order`);
   if (row.stale_rows > 0) problems.push(`I8: ${row.stale_rows} rows were written under an epoch older than a claim before them`);
+  if (row.rows_ahead > 0) problems.push(`I5: ${row.rows_ahead} rows come from offsets beyond the progress row's ${row.next_offset}`);
   const difference = ledgerDifference(row.ledger);
   if (difference !== 0) problems.push(`I1: the ledger is off by ${difference} events`);
+  problems.push(...surplus(row));
   return { partition: row.partition, emissions: row.emission_seq, nextOffset: row.next_offset, difference, problems };
+}
+
+/** What is stored beyond what the ledger says. Less is right: sessions are open, and retention drops rows. */
+function surplus({ ledger, stored_events: events, stored_duplicates: duplicates }: EmissionAuditRow): string[] {
+  const of = (name: string): number => ledger[name] ?? 0;
+  const found: string[] = [];
+  const folded = of('folded') + of('late') + of('dead');
+  if (events > folded) found.push(`I1: sessions and dead letters hold ${events} events, the ledger ${folded}`);
+  if (duplicates > of('duplicates')) found.push(`I1: rows count ${duplicates} duplicates, the ledger ${of('duplicates')}`);
+  return found;
 }
 
 /** Events in the log less those accounted for; 0 unless something is wrong. */

@@ -1,5 +1,6 @@
 // Settings of the CLI. Where a variable is not given, the system that `npm start` runs from this checkout is used.
 import { readFileSync } from 'node:fs';
+import { foldConfigSpec } from '../../processor/config.ts';
 import { endpointsFile } from '../local/paths.ts';
 import { type ConfigOf, commonSettings, loadConfig, rule, setting } from '../runtime/config.ts';
 import { TIMESCALE_MODES } from '../runtime/migrations.ts';
@@ -13,6 +14,8 @@ export const cliConfigSpec = {
   partitions: commonSettings.partitions,
   singleNode: commonSettings.singleNode,
   logLevel: commonSettings.logLevel,
+  // `playhead verify` folds as the processors do.
+  ...foldConfigSpec,
   timescale: setting({
     env: 'PLAYHEAD_TIMESCALE',
     schema: rule.oneOf(TIMESCALE_MODES),

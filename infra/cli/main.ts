@@ -11,6 +11,7 @@ import { keysCommand } from './keys-command.ts';
 import { migrateCommand } from './migrate-command.ts';
 import { sitesCommand } from './sites-command.ts';
 import { topicsCommand } from './topics-command.ts';
+import { verifyCommand } from './verify-command.ts';
 
 const program = new Command('playhead')
   .description('Operate Playhead. Settings come from the environment (.env.example), else from the system that `npm start` runs here.')
@@ -20,6 +21,7 @@ const program = new Command('playhead')
   .addCommand(sitesCommand())
   .addCommand(keysCommand())
   .addCommand(auditCommand())
+  .addCommand(verifyCommand())
   .addCommand(controlCommand())
   .addCommand(gapsCommand())
   .addCommand(simulateCommand())

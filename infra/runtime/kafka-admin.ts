@@ -32,6 +32,11 @@ export type KafkaLogAdmin = LogAdmin & {
   deleteTopic(): Promise<void>;
   /** Cuts the records below this offset, as retention would. */
   deleteRecords(partition: number, low: number): Promise<void>;
+  /**
+   * The next records from this offset on, at least one and at most about 1 MiB of them: those of one answer. Empty at the end of the log,
+   * undefined where the log no longer (or not yet) holds the offset.
+   */
+  fetchFrom(partition: number, offset: number): Promise<readonly LogRecord[] | undefined>;
   /** Positions a group last reported, by partition; partitions without one are absent. For dashboards and tests (D1). */
   reportedPositions(groupId: string): Promise<ReadonlyMap<number, number>>;
   /** Joins and leaves a throw-away group, so that a fresh broker makes its internal topics before anybody needs them. */
@@ -55,7 +60,11 @@ export function openLogAdmin(deps: LogAdminDeps): KafkaLogAdmin {
         return cluster.findTopicPartitionMetadata(topic).length;
       }),
     bounds: (partition) => session.ask(({ cluster }) => readBounds(cluster, topic, partition)),
-    fetchOne: (partition, offset) => session.ask(({ cluster }) => readOne(cluster, { topic, partition, offset })),
+    fetchOne: async (partition, offset) => {
+      const records = await session.ask(({ cluster }) => readFrom(cluster, { topic, partition, offset }));
+      return records?.find((record) => record.offset === offset);
+    },
+    fetchFrom: (partition, offset) => session.ask(({ cluster }) => readFrom(cluster, { topic, partition, offset })),
     close: () => session.close(),
     async checkTopic(expected) {
       const facts = await session.ask(({ admin }) => readTopicFacts(admin, topic));
@@ -94,7 +103,7 @@ type FetchAnswer = {
   }>;
 };
 
-async function readOne(cluster: Cluster, at: { topic: string; partition: number; offset: number }): Promise<LogRecord | undefined> {
+async function readFrom(cluster: Cluster, at: { topic: string; partition: number; offset: number }): Promise<LogRecord[] | undefined> {
   const { topic, partition, offset } = at;
   await requirePartition(cluster, topic, partition);
   const nodeId = Object.keys(cluster.findLeaderForPartitions(topic, [partition]))[0];
@@ -110,9 +119,9 @@ async function readOne(cluster: Cluster, at: { topic: string; partition: number;
     });
     const messages = answer.responses.flatMap((response) => response.partitions).flatMap((entry) => entry.messages);
     // The broker answers with the whole record batch around the offset.
-    const found = messages.find((message) => Number(message.offset) === offset && message.isControlRecord !== true);
-    if (found === undefined) return undefined;
-    return { offset, appendAt: Number(found.timestamp), key: found.key, value: found.value };
+    return messages
+      .filter((message) => Number(message.offset) >= offset && message.isControlRecord !== true)
+      .map((message) => ({ offset: Number(message.offset), appendAt: Number(message.timestamp), key: message.key, value: message.value }));
   } catch (error) {
     if ((error as { type?: unknown }).type === 'OFFSET_OUT_OF_RANGE') return undefined;
     throw error;

@@ -23,6 +23,9 @@ function balanceOf(ledgers: readonly LedgerRow['ledger'][]): Balance {
   return sums;
 }
 
+/** Events of these ledgers that nothing accounts for; 0 unless something is wrong. */
+export const ledgerDifference = (ledgers: readonly LedgerRow['ledger'][]): number => balanceOf(ledgers).difference;
+
 export const ledgerRoute = route({
   method: 'get',
   path: '/v1/ledger',

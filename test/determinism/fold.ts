@@ -13,10 +13,11 @@ import { Folding } from '../../processor/folding.ts';
 import { readRecord } from '../../processor/reader.ts';
 import { rollupRows } from '../../processor/rollups.ts';
 import { beaconRows, emissionRows } from '../../processor/rows.ts';
+import { inOneGo } from '../../processor/slices.ts';
 import { openSnapshot, takeSnapshot } from '../../processor/snapshots.ts';
 import { createCodec } from '../../schemas/codec.ts';
 import { runSeed } from '../sim/run.ts';
-import { bytesOf, finished, restoreFrom } from '../support/state-bytes.ts';
+import { bytesOf, restoreFrom } from '../support/state-bytes.ts';
 import { type RecordedLog, readLog } from './recorded-log.ts';
 
 /** State hashes are written at these offsets, whatever the cut. */
@@ -100,7 +101,7 @@ const sorted = (lines: string[]): string[] => lines.sort((a, b) => (a < b ? -1 :
 
 function restored(log: Extract<RecordedLog, { form: 'raw' }>, folding: Folding): PartitionState {
   const { position, state } = folding;
-  const taken = finished(takeSnapshot({ schemaId: log.ids.snapshot, state, position, fingerprint: folding.fingerprint() }));
+  const taken = inOneGo(takeSnapshot({ schemaId: log.ids.snapshot, state, position, fingerprint: folding.fingerprint() }));
   const row = {
     epoch: 1,
     next_offset: position.nextOffset,
@@ -114,7 +115,7 @@ function restored(log: Extract<RecordedLog, { form: 'raw' }>, folding: Folding):
     checksum: taken.checksum,
     payload: taken.payload,
   };
-  const opened = finished(openSnapshot(row, log.settings));
+  const opened = inOneGo(openSnapshot(row, log.settings));
   if (!opened.ok) throw new Error(opened.detail);
   return opened.state;
 }

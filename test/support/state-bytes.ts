@@ -3,6 +3,7 @@ import type { PartitionState } from '../../processor/core/partition.ts';
 import { readSnapshot } from '../../processor/core/restore.ts';
 import type { FoldSettings } from '../../processor/core/settings.ts';
 import { writeSnapshot } from '../../processor/core/snapshot.ts';
+import { inOneGo } from '../../processor/slices.ts';
 
 /** All pieces of a state's snapshot. */
 export const bytesOf = (state: PartitionState): Buffer => Buffer.concat([...writeSnapshot(state)].map((piece) => Buffer.from(piece)));
@@ -10,14 +11,6 @@ export const bytesOf = (state: PartitionState): Buffer => Buffer.concat([...writ
 /** The same as text: equal states, equal text. */
 export const stateText = (state: PartitionState): string => bytesOf(state).toString('base64');
 
-/** Sliced work done in one go. */
-export function finished<T>(work: Generator<unknown, T>): T {
-  for (;;) {
-    const { done, value } = work.next();
-    if (done) return value as T;
-  }
-}
-
 /** The state in the bytes. */
 export const restoreFrom = (bytes: Buffer, settings: FoldSettings): PartitionState =>
-  finished(readSnapshot(bytes, (from, to) => bytes.toString('utf8', from, to), settings));
+  inOneGo(readSnapshot(bytes, (from, to) => bytes.toString('utf8', from, to), settings));

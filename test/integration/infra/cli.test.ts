@@ -1,17 +1,12 @@
 // Commands of an operator against a real database: keys and their life, and an audit that finds what was broken on purpose.
 import assert from 'node:assert/strict';
-import { execFile } from 'node:child_process';
 import { test } from 'node:test';
-import { promisify } from 'node:util';
 import { judgePartition } from '../../../infra/cli/audit.ts';
 import { createKey, createSite, listKeys, revokeKey, rotateKey } from '../../../infra/cli/keys.ts';
 import { auditEmissions } from '../../../infra/cli/sql/audit-emissions.ts';
-import { auditRollups } from '../../../infra/cli/sql/audit-rollups.ts';
-import { PROJECT_DIRECTORY } from '../../../infra/local/paths.ts';
 import { createReadPool, type ReadPool } from '../../../infra/runtime/postgres.ts';
+import { playhead as command, type Outcome } from '../../support/cli.ts';
 import { testDatabase } from '../../support/servers.ts';
-
-const run = promisify(execFile);
 
 async function withPool(body: (pool: ReadPool, url: string) => Promise<void>): Promise<void> {
   const { url, drop } = await testDatabase();
@@ -24,15 +19,7 @@ async function withPool(body: (pool: ReadPool, url: string) => Promise<void>): P
   }
 }
 
-type Outcome = { code: number; stdout: string; stderr: string };
-
-async function playhead(url: string, ...args: string[]): Promise<Outcome> {
-  const env = { PATH: process.env['PATH'] ?? '', DATABASE_URL: url, PLAYHEAD_LOCAL_DIR: '/nonexistent' };
-  return run(process.execPath, ['--import', 'tsx', 'infra/cli/main.ts', ...args], { cwd: PROJECT_DIRECTORY, env }).then(
-    ({ stdout, stderr }) => ({ code: 0, stdout, stderr }),
-    (error: Outcome) => error,
-  );
-}
+const playhead = (url: string, ...args: string[]): Promise<Outcome> => command({ DATABASE_URL: url }, ...args);
 
 test('a key is made, replaced and revoked; a read key is kept as a hash only', () =>
   withPool(async (pool) => {
@@ -136,30 +123,6 @@ test('the audit finds gaps, repeats, falling order and rows of an old epoch, eac
     assert.equal(code, 2);
     assert.match(stdout, /^partition 0: 2 emissions, next offset 10: ok$/m);
     assert.match(stdout, /3 of 4 partitions have problems/);
-  }));
-
-test('the audit finds a rollup that says something else than its rows (I7)', () =>
-  withPool(async (pool) => {
-    assert.deepEqual(await pool.query(auditRollups, [null]), []);
-    const columns = (
-      await pool.query<[], { name: string }>(
-        {
-          name: 'columns',
-          text: "SELECT column_name AS name FROM information_schema.columns WHERE table_name = 'rollup_hourly' AND data_type = 'bigint' ORDER BY ordinal_position",
-        },
-        [],
-      )
-    ).map(({ name }) => name);
-    await pool.query(
-      {
-        name: 'rollup',
-        text: `INSERT INTO rollup_hourly (site, scope, video, hour, watch_class, partition, startup_counts, ${columns.join(', ')}) VALUES ('shop', 'site', '', '2026-01-01T10:00:00Z', 0, 0, '{}', ${columns.map((name) => (name === 'plays' ? 2 : 0)).join(', ')})`,
-      },
-      [],
-    );
-    assert.deepEqual(await pool.query(auditRollups, [null]), [
-      { site: 'shop', hour: Date.UTC(2026, 0, 1, 10), figure: 'plays', rollup: 2, rows: 0 },
-    ]);
   }));
 
 test('the command line says what to do when the database cannot be used', async () => {

@@ -3,7 +3,7 @@ import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import { gunzipSync, gzipSync } from 'node:zlib';
 import { inflateMembers, MembersOut } from '../../../processor/gzip-members.ts';
-import { finished } from '../../support/state-bytes.ts';
+import { inOneGo } from '../../../processor/slices.ts';
 
 const BYTES_MAX = 16 * 1024 * 1024;
 
@@ -21,7 +21,7 @@ describe('gzip members', () => {
     const bytes = packed(pieces);
     assert.ok(bytes.length < raw.length / 4);
     assert.deepEqual(gunzipSync(bytes), raw);
-    assert.deepEqual(finished(inflateMembers(bytes, BYTES_MAX)), raw);
+    assert.deepEqual(inOneGo(inflateMembers(bytes, BYTES_MAX)), raw);
     assert.ok([...inflateMembers(bytes, BYTES_MAX)].length >= 4);
   });
 
@@ -31,18 +31,18 @@ describe('gzip members', () => {
     out.add(buffer);
     buffer.write('other');
     out.add(buffer);
-    assert.equal(String(finished(inflateMembers(out.end(), BYTES_MAX))), 'firstother');
+    assert.equal(String(inOneGo(inflateMembers(out.end(), BYTES_MAX))), 'firstother');
   });
 
   it('reads a gzip file without sizes as well', () => {
-    assert.deepEqual(finished(inflateMembers(gzipSync(raw), BYTES_MAX)), raw);
+    assert.deepEqual(inOneGo(inflateMembers(gzipSync(raw), BYTES_MAX)), raw);
   });
 
   it('refuses what inflates to more than it may, what is cut, and what is no gzip', () => {
     const bytes = packed(pieces);
-    assert.throws(() => finished(inflateMembers(bytes, raw.length - 1)));
-    assert.throws(() => finished(inflateMembers(gzipSync(raw), raw.length - 1)));
-    assert.throws(() => finished(inflateMembers(bytes.subarray(0, -9), BYTES_MAX)));
-    assert.throws(() => finished(inflateMembers(Buffer.from([0]), BYTES_MAX)));
+    assert.throws(() => inOneGo(inflateMembers(bytes, raw.length - 1)));
+    assert.throws(() => inOneGo(inflateMembers(gzipSync(raw), raw.length - 1)));
+    assert.throws(() => inOneGo(inflateMembers(bytes.subarray(0, -9), BYTES_MAX)));
+    assert.throws(() => inOneGo(inflateMembers(Buffer.from([0]), BYTES_MAX)));
   });
 });

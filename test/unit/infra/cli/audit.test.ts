@@ -16,6 +16,9 @@ const sound: EmissionAuditRow = {
   offset_falls: 0,
   epoch_falls: 0,
   stale_rows: 0,
+  rows_ahead: 0,
+  stored_events: 25,
+  stored_duplicates: 3,
   ledger: { eventsInLog: 30, folded: 20, late: 4, dead: 1, duplicates: 3, waiting: 2 },
 };
 const problemsOf = (changed: Partial<EmissionAuditRow>, partial = false): string[] =>
@@ -40,6 +43,7 @@ test('I4 with retention: numbering is judged from the first row that is left', (
 });
 
 test('I5 and I8: falling offsets and epochs and rows of an old epoch are seen', () => {
+  assert.match(problemsOf({ rows_ahead: 1 }).join(), /I5: 1 rows come from offsets beyond the progress row's 99/);
   assert.match(problemsOf({ offset_falls: 1 }).join(), /I5.*offset/);
   assert.match(problemsOf({ epoch_falls: 1 }).join(), /I5.*epoch/);
   assert.match(problemsOf({ stale_rows: 2 }).join(), /I8: 2 rows/);
@@ -47,5 +51,9 @@ test('I5 and I8: falling offsets and epochs and rows of an old epoch are seen', 
 
 test('I1: the ledger must balance', () => {
   assert.equal(ledgerDifference(sound.ledger), 0);
+  assert.match(problemsOf({ ledger: { ...sound.ledger, folded: 19, dead: 2 } }).join(), /^$/);
   assert.match(problemsOf({ ledger: { ...sound.ledger, folded: 19 } }).join(), /I1: the ledger is off by 1/);
+  assert.match(problemsOf({ stored_events: 26 }).join(), /I1: sessions and dead letters hold 26 events, the ledger 25/);
+  assert.match(problemsOf({ stored_duplicates: 4 }).join(), /I1: rows count 4 duplicates, the ledger 3/);
+  assert.deepEqual(problemsOf({ stored_events: 1, stored_duplicates: 0 }), []);
 });
