@@ -34,7 +34,7 @@ const PAGE = new URL('../../docs/checks.md', import.meta.url);
 
 type Straight = { records: LogRecord[]; outputs: Output[]; state: PartitionState };
 
-describe('replay of a real run (H20, I6)', { timeout: 300_000 }, () => {
+describe('replay of a real run (H20, I6)', { timeout: 600_000 }, () => {
   let system: TestSystem;
   let pool: ReadPool;
   let log: KafkaLogAdmin;
