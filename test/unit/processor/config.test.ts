@@ -1,5 +1,6 @@
 // Settings of the processor that results depend on: what they are without any, what surfaces take from all, and the hash over them.
 import assert from 'node:assert/strict';
+import { readFileSync } from 'node:fs';
 import { describe, it } from 'node:test';
 import { foldSettingsOf, loadProcessorConfig, resultSettingsOf } from '../../../processor/config.ts';
 import { configHashOf } from '../../../processor/config-hash.ts';
@@ -27,6 +28,23 @@ describe('fold settings of the environment', () => {
     assert.equal(of(settings, 'mave_socket')['leaveLingerMs'], 60_000);
     assert.equal(of(settings, 'peertube')['idleGapMs'], 3_600_000);
     assert.equal(of(settings, 'ga4')['backdateMaxMs'], 259_200_000);
+  });
+
+  it('are those of docs/doors/README.md', () => {
+    const page = readFileSync(new URL('../../../docs/doors/README.md', import.meta.url), 'utf8');
+    const units: Record<string, number> = { s: 1_000, min: 60_000, h: 3_600_000 };
+    const rows = [...page.matchAll(/^\| [^|]+ \| `([A-Z0-9_]+)` \| ([^|]+) \| ([^|]+) \| ([^|]+) \|$/gm)];
+    assert.deepEqual(rows.map(([, name]) => name?.toLowerCase()).sort(), [...SURFACES].sort());
+    for (const [, name = '', ...cells] of rows) {
+      const times = of(read(), name.toLowerCase());
+      const told = cells
+        .map((cell) => /^(\d+) (s|min|h)$/.exec(cell))
+        .map((found) => Number(found?.[1]) * (units[found?.[2] ?? ''] ?? Number.NaN));
+      const [idleGapMs, leaveLingerMs, backdateMaxMs] = told;
+      assert.deepEqual([idleGapMs, leaveLingerMs], [times['idleGapMs'], times['leaveLingerMs']], name);
+      if (name === 'ANALYTICS_ENGINE') assert.equal(cells[2], 'any age');
+      else assert.equal(backdateMaxMs, times['backdateMaxMs'], name);
+    }
   });
 
   it('of a surface change that surface alone, and the hash (D26)', () => {
