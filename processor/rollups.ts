@@ -138,7 +138,8 @@ function addHourly(rows: Map<string, HourlyRow>, prefix: string, place: Place, p
 
 const keyOf = ({ site, scope, video, watchClass }: Place) => ({ site, scope, video, watchClass });
 
-const noCounts = (): Counts => Object.fromEntries(ROLLUP_COUNTS.map((count) => [count, 0])) as Counts;
+const NO_COUNTS = Object.freeze(Object.fromEntries(ROLLUP_COUNTS.map((count) => [count, 0])) as Counts);
+const noCounts = (): Counts => ({ ...NO_COUNTS });
 
 /** A supplement adds its figures; the session itself was counted with part 0. */
 function addCounts(row: { counts: Counts; startup: number[] }, part: SessionPart, views: number): void {

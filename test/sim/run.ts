@@ -11,6 +11,8 @@ import { createSimLog, type SimLog } from './sim-log.ts';
 import { startWorkload, type Workload } from './workload.ts';
 import { World } from './world.ts';
 
+/** Compiling its types costs more than half a run: one for all runs of a process. */
+let sharedCodec: Codec | undefined;
 const IDS = { beacon: 1, tick: 2, control: 3, session: 4, snapshot: 5 };
 const TICK_MS = 1_000;
 const PLAYERS_MS = 9_000;
@@ -53,7 +55,8 @@ export async function runSeed(seed: number, options: RunOptions = {}): Promise<R
   };
   const partitions = world.random.integer(1, 4);
   const settings = foldSettings(world, options.control);
-  const codec = createCodec(IDS);
+  sharedCodec ??= createCodec(IDS);
+  const codec = sharedCodec;
   const log = createSimLog(world, partitions, fault);
   const database = createSimDatabase(world, fault, checkCommit, options.control);
   const configHash = createHash('sha256').update(JSON.stringify(settings)).digest();

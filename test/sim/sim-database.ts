@@ -174,6 +174,8 @@ export class SimConnection implements DatabaseConnection {
   #broken: Error | undefined;
   #running: ((error: Error) => void) | undefined;
   #calls = 0;
+  #stopTimeout: () => void = () => {};
+  #stopIdle: () => void = () => {};
 
   constructor(server: Server, process: SimProcess, pid: number, applicationName: string) {
     this.#server = server;
@@ -270,6 +272,7 @@ export class SimConnection implements DatabaseConnection {
   #call<T>(what: string, run: (done: (value: T) => void, refuse: (error: Error) => void) => void): Promise<T> {
     const { world, fault } = this.#server;
     const call = ++this.#calls;
+    this.#stopIdle();
     return new Promise<T>((resolve, reject) => {
       if (this.#broken !== undefined) {
         const error = this.#broken;
@@ -286,7 +289,8 @@ export class SimConnection implements DatabaseConnection {
           (error) => this.#answer(call, what, () => reject(error)),
         );
       });
-      world.schedule(this.process, QUERY_TIMEOUT_MS, 'query timeout', () => {
+      this.#stopTimeout();
+      this.#stopTimeout = world.schedule(this.process, QUERY_TIMEOUT_MS, 'query timeout', () => {
         if (this.#calls === call && this.#running !== undefined)
           this.breakOff(new Error(`no answer to ${what} within ${QUERY_TIMEOUT_MS} ms`));
       });
@@ -299,11 +303,12 @@ export class SimConnection implements DatabaseConnection {
     if (what !== 'COMMIT' && fault('resetAfter')) return this.breakOff(new SqlError('08006', 'connection reset'));
     world.schedule(this.process, world.random.integer(1, 5), `${this.process.name} ${what} answered`, () => {
       if (this.#calls === call) this.#running = undefined;
+      this.#stopTimeout();
       give();
     });
     if (this.transaction === undefined) return;
     const transaction = this.transaction;
-    world.schedule(undefined, IDLE_IN_TRANSACTION_MS, 'idle in transaction', () => {
+    this.#stopIdle = world.schedule(undefined, IDLE_IN_TRANSACTION_MS, 'idle in transaction', () => {
       if (this.#calls === call && this.transaction === transaction) {
         world.note('idleInTransactionEnded');
         this.breakOff(new SqlError('25P03', 'idle in transaction'));

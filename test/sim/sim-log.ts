@@ -14,7 +14,10 @@ import type { SimProcess, World } from './world.ts';
 
 const HOUR_MS = 3_600_000;
 const BATCH_RECORDS_MAX = 40;
+/** Between two fetches that brought records. */
 const FETCH_MS = 90;
+/** A fetch that finds nothing waits this long for an append (K17). */
+const FETCH_WAIT_MS = 300;
 const HEARTBEAT_MS = 1_000;
 const SESSION_TIMEOUT_MS = 3_000;
 
@@ -45,6 +48,7 @@ export function createSimLog(world: World, partitions: number, fault: (name: Fau
       log.push({ offset: log.length, appendAt, key: record.key, value: Buffer.from(record.value) });
       real.appendedMs.push(world.now());
     }
+    for (const member of members) member.appended(partition);
     return { baseOffset, appendAt };
   };
 
@@ -198,6 +202,7 @@ class SimMember {
   evicted = false;
   lastHeartbeatAt = 0;
   rejoin: () => void = () => {};
+  #wake: (() => void) | undefined;
 
   constructor(deps: MemberDeps) {
     this.#deps = deps;
@@ -234,36 +239,58 @@ class SimMember {
     this.#positions.set(partition, offset);
   }
 
-  /** Fetch, deliver, heartbeat, again. */
-  loop(): void {
+  /** Fetch, deliver, heartbeat, again. A fetch waits at the broker until there is something to bring, up to a limit. */
+  loop(waitMs = FETCH_MS): void {
     const { world, process } = this.#deps;
-    world.schedule(process, FETCH_MS, `${process.name} fetch`, () => {
-      if (this.stopped) return;
-      this.#turn().then(
-        () => this.loop(),
-        (thrown: unknown) => {
-          world.note('memberError', thrown instanceof Error ? thrown.message : String(thrown));
-          if (thrown instanceof TypeError || thrown instanceof RangeError || thrown instanceof ReferenceError) {
-            this.handlers?.onCrash(thrown, false);
-            world.failure ??= thrown;
-            return;
-          }
-          this.loop();
-        },
-      );
-    });
+    let begun = false;
+    const fetch = (): void => {
+      if (begun) return;
+      begun = true;
+      cancel();
+      this.#wake = undefined;
+      this.#fetch();
+    };
+    const cancel = world.schedule(process, waitMs, `${process.name} fetch`, fetch);
+    if (waitMs > FETCH_MS) this.#wake = () => world.schedule(process, world.random.integer(1, 10), `${process.name} fetch`, fetch);
   }
 
-  async #turn(): Promise<void> {
+  /** A record came to a partition: a waiting fetch is answered. */
+  appended(partition: number): void {
+    const wake = this.#wake;
+    if (wake === undefined || !this.assigned.includes(partition) || this.#paused.has(partition)) return;
+    this.#wake = undefined;
+    wake();
+  }
+
+  #fetch(): void {
+    const { world } = this.#deps;
+    if (this.stopped) return;
+    this.#turn().then(
+      (delivered) => this.loop(delivered ? FETCH_MS : FETCH_WAIT_MS),
+      (thrown: unknown) => {
+        world.note('memberError', thrown instanceof Error ? thrown.message : String(thrown));
+        if (thrown instanceof TypeError || thrown instanceof RangeError || thrown instanceof ReferenceError) {
+          this.handlers?.onCrash(thrown, false);
+          world.failure ??= thrown;
+          return;
+        }
+        this.loop();
+      },
+    );
+  }
+
+  /** True if it brought anything. */
+  async #turn(): Promise<boolean> {
     const { world, isDown, fault, logs } = this.#deps;
-    if (isDown()) return;
+    if (isDown()) return false;
     if (this.evicted && !this.inGroup) {
       this.evicted = false;
       this.rejoin();
-      return;
+      return false;
     }
-    if (!this.inGroup) return;
+    if (!this.inGroup) return false;
     this.#beat();
+    let delivered = false;
     for (const partition of [...this.assigned]) {
       if (this.#paused.has(partition)) continue;
       if (fault('outOfRangeJump')) this.#positions.set(partition, 0);
@@ -273,6 +300,7 @@ class SimMember {
       if (records.length === 0) continue;
       const still = this.assigned.includes(partition);
       if (!still && !fault('staleBatch')) continue;
+      delivered = true;
       await this.#deliver(partition, records, log.length);
     }
     const lost = logs.findIndex(
@@ -281,6 +309,7 @@ class SimMember {
     );
     if (lost >= 0 && fault('staleBatch'))
       await this.#deliver(lost, (logs[lost] as LogRecord[]).slice(this.#positions.get(lost)), (logs[lost] as LogRecord[]).length);
+    return delivered;
   }
 
   async #deliver(partition: number, records: readonly LogRecord[], high: number): Promise<void> {
