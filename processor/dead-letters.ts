@@ -28,8 +28,15 @@ export function deadLetterOf(output: Output): DeadLetterOutput {
     reason: ROW_REFUSED,
     detail: `the database refused a row of kind ${output.kind}`,
     payload: JSON.stringify(output).slice(0, PAYLOAD_CHARACTERS_MAX),
-    events: output.kind === 'sealed' ? output.part.received : 0,
+    events: copiesOf(output),
   };
+}
+
+/** Event copies that a row would have accounted for; those of a custom event are in its session. */
+function copiesOf(output: Output): number {
+  if (output.kind === 'sealed') return output.part.received + output.part.duplicates;
+  if (output.kind === 'duplicate') return output.duplicates;
+  return output.kind === 'dead' ? output.events : 0;
 }
 
 /** The same outputs with each refused one replaced. Throws what the database throws for other reasons. */

@@ -62,8 +62,10 @@ test('custom events, dead letters and duplicates have tables of their own', () =
 });
 
 test('a refused row becomes a dead letter under its own number that stands for its events', () => {
-  const letter = deadLetterOf(sealedOutput({ received: 9 }, 44));
-  assert.deepEqual([letter.emissionSeq, letter.sourceOffset, letter.events, letter.reason], [44, 10, 9, 'row_refused']);
+  const letter = deadLetterOf(sealedOutput({ received: 9, duplicates: 4 }, 44));
+  assert.deepEqual([letter.emissionSeq, letter.sourceOffset, letter.events, letter.reason], [44, 10, 13, 'row_refused']);
+  const origin = { emissionSeq: 1, sourceOffset: 2, appendAt: 3, site: 'a', session: 'b' };
+  assert.equal(deadLetterOf({ ...origin, kind: 'duplicate', duplicates: 5, conflicts: 1 }).events, 5);
 });
 
 test('NUL leaves text and JSON', () => {
