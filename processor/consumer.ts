@@ -125,7 +125,7 @@ function warmTasks(deps: Pick<ProcessorDeps, 'scheduler' | 'warmMs'>, tasks: Map
 
 /** Folds what of a batch is still ours. Errors of heartbeat() go to the client at once; our own never get here (K12). */
 async function foldBatch(deps: Pick<ProcessorDeps, 'scheduler'>, task: PartitionTask, own: Ownership, batch: LogBatch): Promise<void> {
-  task.sawHigh(batch.high);
+  task.sawHigh(batch.high, own);
   let turnMs = deps.scheduler.monotonicMs();
   let folded = 0;
   let last = -1;

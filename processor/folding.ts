@@ -115,6 +115,12 @@ export class Folding {
     return this.#fingerprint;
   }
 
+  /** True if this record stands where another one was folded last: the log is not the one it was (D23). */
+  contradicts(raw: LogRecord): boolean {
+    const last = raw.offset === this.nextOffset - 1 ? this.fingerprint() : undefined;
+    return last?.offset === raw.offset && !fingerprintOf(raw).hash.equals(last.hash);
+  }
+
   /** Position after the last folded record. */
   get position(): Position {
     return { nextOffset: this.nextOffset, emissionSeq: emissionSeq(this.state) };

@@ -20,12 +20,13 @@ export type Claim = Position & {
   ledger: unknown;
 };
 
-/** SHA-256 of key and value; the length of the key keeps the two apart. */
+/** SHA-256 of append time, key and value. The time tells one tick from the next: their bytes are the same. The key's length keeps it apart. */
 export function fingerprintOf(record: LogRecord): Fingerprint {
-  const length = Buffer.alloc(4);
-  length.writeInt32BE(record.key?.length ?? -1);
+  const head = Buffer.alloc(12);
+  head.writeDoubleBE(record.appendAt);
+  head.writeInt32BE(record.key?.length ?? -1, 8);
   const hash = createHash('sha256')
-    .update(length)
+    .update(head)
     .update(record.key ?? '')
     .update(record.value ?? '')
     .digest();

@@ -33,6 +33,8 @@ export type HaltReason = (typeof HALT_REASONS)[number];
 export const PASSING_REFUSALS: readonly HaltReason[] = ['partition_count', 'log_shorter'];
 /** After these the state in memory is still right: it goes on when the reason is gone. After the others it is dropped. */
 export const STATE_STAYS: readonly HaltReason[] = ['partition_count', 'log_shorter', 'log_cut', 'log_gap', 'fingerprint_gone'];
+/** The log is not the one that was folded. */
+const OTHER_LOG: readonly HaltReason[] = ['log_shorter', 'fingerprint_mismatch'];
 
 /** A refusal; `gap` is what an operator may accept in data_gaps to go on. */
 export type Refusal = { ok: false; reason: HaltReason; detail: string; gap: { from: number; to: number } | undefined };
@@ -59,7 +61,7 @@ const refuse = (reason: HaltReason, detail: string, gap?: { from: number; to: nu
 type LogCheck = { ok: true; bounds: LogBounds; gaps: readonly GapRow[] } | Refusal;
 
 /** Is the log the one whose records we have folded, and does it reach the claimed position (D23, D29)? */
-export async function checkLog(deps: RecoveryDeps, partition: number, claim: Claim): Promise<LogCheck> {
+export async function checkLog(deps: RecoveryDeps, partition: number, claim: Pick<Claim, 'nextOffset' | 'fingerprint'>): Promise<LogCheck> {
   const count = await deps.admin.partitionCount();
   if (count !== deps.partitions) {
     return refuse(
@@ -139,10 +141,19 @@ export function warmState(folding: Folding | undefined, before: Claim | undefine
   return folding;
 }
 
-/** Goes on with a warm state, if the log is still the one it was folded from (D28, K21). */
-export async function goOnWarm(deps: RecoveryDeps, partition: number, claim: Claim, folding: Folding): Promise<Recovered | Refusal> {
-  const log = await checkLog(deps, partition, claim);
-  if (!log.ok) return log;
+/**
+ * Goes on with a warm state, if the log is still the one it was folded from (D28, K21). If the log lost what this state folded beyond the
+ * claimed position, what is in the database is all there is to go on with.
+ */
+export async function goOnWarm(
+  deps: RecoveryDeps,
+  partition: number,
+  claim: Claim,
+  folding: Folding,
+  held: () => boolean,
+): Promise<Recovered | Refusal | undefined> {
+  const log = await checkLog(deps, partition, { nextOffset: folding.nextOffset, fingerprint: folding.fingerprint() });
+  if (!log.ok) return OTHER_LOG.includes(log.reason) ? recover(deps, partition, claim, held) : log;
   const from = folding.nextOffset;
   const { low } = log.bounds;
   if (from >= low) return { ok: true, folding, snapshotNow: false, notes: [] };

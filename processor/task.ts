@@ -111,8 +111,7 @@ export class PartitionTask {
         if (!own.held) return;
         this.#mode = 'claiming';
         this.#halt = undefined;
-        const begun = await this.#claimAndRestore(own);
-        if (begun && own.held) this.#deps.metrics.restored((scheduler.monotonicMs() - startedMs) / 1000);
+        if ((await this.#claimAndRestore(own)) && own.held) this.#deps.metrics.restored((scheduler.monotonicMs() - startedMs) / 1000);
         return;
       } catch (thrown) {
         logger.warn({ partition: this.partition, err: thrown }, 'taking over failed: trying again');
@@ -122,7 +121,6 @@ export class PartitionTask {
   }
 
   async #claimAndRestore(own: Ownership): Promise<boolean> {
-    const { logger } = this.#deps;
     const before = this.#claim;
     const claim = await claimPartition(this.#deps, this.partition);
     this.#claim = claim;
@@ -134,10 +132,9 @@ export class PartitionTask {
     this.#folding = warm;
     if (!(await this.#restore(own, claim, warm)) || !own.held) return false;
     const folding = this.#folding as unknown as Folding;
-    logger.info(
-      { partition: this.partition, epoch: claim.epoch, from: folding.nextOffset, position: claim.nextOffset, warm: warm !== undefined },
-      'claimed',
-    );
+    const { epoch, nextOffset: position } = claim;
+    const from = folding.nextOffset;
+    this.#deps.logger.info({ partition: this.partition, epoch, from, position, warm: folding === warm }, 'claimed');
     this.#begin(folding);
     return true;
   }
@@ -146,7 +143,7 @@ export class PartitionTask {
     this.#mode = 'restoring';
     const found = await (warm === undefined
       ? recover(this.#deps, this.partition, claim, () => own.held)
-      : goOnWarm(this.#deps, this.partition, claim, warm));
+      : goOnWarm(this.#deps, this.partition, claim, warm, () => own.held));
     if (!own.held || found === undefined) return false;
     if (!found.ok) {
       this.#refuse(own, found);
@@ -154,8 +151,8 @@ export class PartitionTask {
     }
     for (const note of found.notes) this.#deps.logger.warn({ partition: this.partition, epoch: claim.epoch }, note);
     this.#folding = found.folding;
-    if (warm === undefined) this.#report = new FlushReport(this.#deps.metrics);
-    if (warm === undefined || found.snapshotNow) this.#cutter.reset(found.snapshotNow);
+    if (found.folding !== warm) this.#report = new FlushReport(this.#deps.metrics);
+    if (found.folding !== warm || found.snapshotNow) this.#cutter.reset(found.snapshotNow);
     return true;
   }
 
@@ -179,7 +176,7 @@ export class PartitionTask {
     if (!own.held || folding === undefined || (this.#mode !== 'running' && this.#mode !== 'restoring')) return 'stop';
     if (this.#choked || this.#unknownSchemaId !== undefined) return 'stop';
     if (this.#cutter.holdsBack()) return this.#pauseReading(); // Comes again after the snapshot.
-    if (raw.offset < folding.nextOffset) return 'next';
+    if (raw.offset < folding.nextOffset) return folding.contradicts(raw) ? this.#doubt(own) : 'next';
     if (raw.offset > folding.nextOffset) return this.#atHole(own, folding, raw.offset);
     try {
       const read = readRecord(this.#deps.codec, { partition: this.partition, partitions: this.#deps.partitions }, raw);
@@ -204,15 +201,22 @@ export class PartitionTask {
     return this.#pauseReading();
   }
 
-  /** Log end as the last fetch saw it. */
-  sawHigh(high: number): void {
+  /** Log end as the last fetch saw it. If it lies before what was folded, it is another log's. */
+  sawHigh(high: number, own: Ownership): void {
     this.#high = high;
+    if (own.held && this.#mode === 'running' && high < (this.#folding?.nextOffset ?? 0)) this.#doubt(own);
+  }
+
+  /** The log may not be the one that was folded (D23, K21): to claim anew is to look closely, and to refuse if it is so. */
+  #doubt(own: Ownership): 'stop' {
+    this.#mode = 'claiming';
+    this.#run(() => this.#takeOver(own));
+    return this.#pauseReading();
   }
 
   /** A record later than the expected one: the client may have jumped (K9). Ask the log, seek back once, then stop. */
   #atHole(own: Ownership, folding: Folding, found: number): Accepted {
     const expected = folding.nextOffset;
-    this.#deps.consumer.pause([this.partition]);
     this.#run(async () => {
       if (!own.held || this.#mode === 'stopping' || this.#folding !== folding || folding.nextOffset !== expected) return;
       this.#startFlush();
@@ -227,7 +231,7 @@ export class PartitionTask {
         this.#readOn(folding);
       }
     });
-    return 'stop';
+    return this.#pauseReading();
   }
 
   #refuse = (own: Ownership, { reason, detail, gap }: Refusal): 'stop' => this.#stopWith(own, reason, detail, gap);
@@ -235,13 +239,12 @@ export class PartitionTask {
   /** Not poison: the registry is asked until it answers, while the partition waits (P17, D32). */
   #atUnknownSchema(own: Ownership, id: number): Accepted {
     this.#unknownSchemaId = id;
-    this.#deps.consumer.pause([this.partition]);
     void askRegistry(this.#deps, this.partition, id, () => own.held && this.#unknownSchemaId === id).then((known) => {
       if (!known || this.#folding === undefined) return;
       this.#unknownSchemaId = undefined;
       this.#readOn(this.#folding);
     });
-    return 'stop';
+    return this.#pauseReading();
   }
 
   #arm(): void {
@@ -348,12 +351,9 @@ export class PartitionTask {
     this.#deps.consumer.pause([this.partition]);
     this.#deps.logger.error({ partition: this.partition, epoch: this.#claim?.epoch, reason, gap, err: thrown }, `halted: ${detail}`);
     if (gap !== undefined) this.#awaitOperator(own, gap);
-    else if (PASSING_REFUSALS.includes(reason)) this.#lookAgain(own);
+    else if (PASSING_REFUSALS.includes(reason))
+      this.#recheck = this.#deps.scheduler.after(RECHECK_MS, () => this.#run(() => this.#takeOver(own)));
     return 'stop';
-  }
-
-  #lookAgain(own: Ownership): void {
-    this.#recheck = this.#deps.scheduler.after(RECHECK_MS, () => this.#run(() => this.#takeOver(own)));
   }
 
   /** Goes on once an operator has accepted the gap in data_gaps (D25). */
