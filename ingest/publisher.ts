@@ -47,7 +47,7 @@ export class Publisher {
   private readonly deps: PublisherDeps;
   private readonly lanes = new Map<number, Lane>();
   private readonly tickets: Ticket[] = [];
-  private readonly stopSweep: Cancel;
+  private stopSweep: Cancel | undefined;
   private ticketsFrom = 0;
   private records = 0;
   private bytes = 0;
@@ -59,7 +59,6 @@ export class Publisher {
 
   constructor(deps: PublisherDeps) {
     this.deps = deps;
-    this.stopSweep = deps.scheduler.every(SWEEP_INTERVAL_MS, () => this.sweep());
   }
 
   /** Records not yet answered for, and their bytes. */
@@ -79,6 +78,7 @@ export class Publisher {
     return new Promise((resolve) => {
       const ticket: Ticket = { remaining: placed.length, settled: false, deadline: now + settings.deadlineMs, settle: resolve };
       this.tickets.push(ticket);
+      this.stopSweep ??= scheduler.after(SWEEP_INTERVAL_MS, () => this.sweep());
       for (const [index, { partition, record }] of placed.entries())
         this.enqueue(partition, { record, bytes: sizes[index] as number, ticket }, now);
       this.pump();
@@ -90,7 +90,7 @@ export class Publisher {
     this.draining = true;
     this.pump();
     if (this.records > 0) await new Promise<void>((resolve) => this.idle.push(resolve));
-    this.stopSweep();
+    this.stopSweep?.();
     this.timer?.();
   }
 
@@ -218,6 +218,8 @@ export class Publisher {
       }
       this.ticketsFrom += 1;
     }
+    const open = this.ticketsFrom < this.tickets.length;
+    this.stopSweep = open ? this.deps.scheduler.after(SWEEP_INTERVAL_MS, () => this.sweep()) : undefined;
     if (this.ticketsFrom < 1024 && this.ticketsFrom < this.tickets.length) return;
     this.tickets.splice(0, this.ticketsFrom);
     this.ticketsFrom = 0;
