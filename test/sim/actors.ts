@@ -1,14 +1,20 @@
 // Processors of a simulated world, and the hand that strikes them: kills, freezes, joins, stops, outages of log and database.
 import { pino } from 'pino';
+import { startTicks } from '../../ingest/ticks.ts';
 import { createProcessor, type Processor } from '../../processor/consumer.ts';
 import { FOLD_VERSION } from '../../processor/core/partition.ts';
 import type { FoldSettings } from '../../processor/core/settings.ts';
 import type { ProcessorMetrics } from '../../processor/metrics.ts';
 import { createWriters } from '../../processor/writers.ts';
 import type { Codec } from '../../schemas/codec.ts';
+import type { Control } from './controls.ts';
 import type { FaultName } from './faults.ts';
-import type { SimDatabase, Tables } from './sim-database.ts';
+import { createWriter } from './gateways.ts';
+import { NEW_SCHEMA_ID, schemaIdOf } from './new-schema.ts';
+import type { SimDatabase } from './sim-database.ts';
+import type { SimGroup } from './sim-group.ts';
 import type { SimLog } from './sim-log.ts';
+import type { Tables } from './sim-tables.ts';
 import type { SimProcess, World } from './world.ts';
 
 const PROCESSORS_MAX = 4;
@@ -18,12 +24,16 @@ const BACKUP_MS = 3_000;
 export type ActorsDeps = {
   world: World;
   log: SimLog;
+  group: SimGroup;
   database: SimDatabase;
+  /** Knows every schema: what a process knows is its own affair. */
   codec: Codec;
   partitions: number;
   settings: FoldSettings;
   configHash: Buffer;
   fault: (name: FaultName) => boolean;
+  tickMs: number;
+  control: Control | undefined;
 };
 
 type Running = { process: SimProcess; processor: Processor; stopping: boolean };
@@ -56,7 +66,7 @@ function simMetrics(world: World): ProcessorMetrics {
 }
 
 export function startActors(deps: ActorsDeps): Actors {
-  const { world, fault, database, log } = deps;
+  const { world, fault, database, log, group } = deps;
   const all: Running[] = [];
   let started = 0;
   let faulty = true;
@@ -98,7 +108,9 @@ export function startActors(deps: ActorsDeps): Actors {
     if (strikes('databaseDown')) database.takeDown(world.random.integer(200, 6_000));
     if (strikes('kafkaDown')) log.takeDown(world.random.integer(200, 6_000));
     if (strikes('databaseRestored')) database.restore(backup);
-    if (strikes('poison')) poison(deps);
+    // Only gateways may write: where none is there, nothing foreign comes either.
+    if (log.anyGateway() && strikes('poison')) poison(deps);
+    damageLog(deps, strikes);
     world.schedule(undefined, TURN_MS, 'fate', strike);
   };
   world.schedule(undefined, TURN_MS, 'fate', strike);
@@ -108,17 +120,19 @@ export function startActors(deps: ActorsDeps): Actors {
       faulty = false;
       database.takeDown(0);
       log.takeDown(0);
+      log.correctClocks();
       for (const each of alive()) if (each.process.frozen) world.thaw(each.process);
       if (!alive().some((each) => !each.stopping)) start();
-      log.rebalance();
+      group.rebalance();
     },
     running: () => alive().map((each) => each.processor),
   };
 }
 
 function startProcessor(deps: ActorsDeps, name: string): Running {
-  const { world, log, database, codec, partitions, settings, configHash } = deps;
+  const { world, log, group, database, codec, partitions, settings, configHash } = deps;
   const process = world.process(name);
+  const schemas = schemasOf(deps, process);
   world.note('processorStarted', name);
   const processor = createProcessor({
     clock: world.clock(),
@@ -127,10 +141,10 @@ function startProcessor(deps: ActorsDeps, name: string): Running {
     metrics: simMetrics(world),
     writers: createWriters({ database: database.database(process), connectionsMax: 2 }),
     admin: log.admin(process),
-    consumer: log.consumer(process),
-    codec,
+    consumer: group.consumer(process),
+    codec: schemas.codec,
     snapshotSchemaId: 5,
-    learnSchema: () => Promise.reject(new Error('no registry')),
+    learnSchema: schemas.learn,
     group: 'sim',
     instance: name,
     foldVersion: FOLD_VERSION,
@@ -152,10 +166,48 @@ function startProcessor(deps: ActorsDeps, name: string): Running {
       snapshotSliceMs: 0,
     },
   });
+  if (deps.control === 'processorTicks') {
+    const writer = createWriter({ ...deps, control: undefined }, process);
+    const encodeTick = (): Buffer => codec.encodeTick({ instance: name });
+    startTicks({ writer, scheduler: world.scheduler(process), partitions, intervalMs: deps.tickMs, encodeTick, onOutcome: nothing });
+  }
   processor.start().catch((thrown: unknown) => {
     world.failure ??= thrown as Error;
   });
   return { process, processor, stopping: false };
+}
+
+/** What a process knows of schemas: those it shipped with, and what it learned from the registry (P17). */
+function schemasOf({ world, codec, fault }: ActorsDeps, process: SimProcess): { codec: Codec; learn: (id: number) => Promise<void> } {
+  const known = new Set<number>();
+  return {
+    codec: {
+      ...codec,
+      decode: (key, value) => {
+        const id = schemaIdOf(value);
+        return id === NEW_SCHEMA_ID && !known.has(id) ? { kind: 'unknown_schema', id } : codec.decode(key, value);
+      },
+    },
+    learn: (id) =>
+      new Promise((resolve, reject) => {
+        world.schedule(process, world.random.integer(5, 300), `${process.name} asks the registry`, () => {
+          if (fault('registryDown')) return reject(new Error('no registry'));
+          world.note('schemaLearned');
+          known.add(id);
+          resolve();
+        });
+      }),
+  };
+}
+
+/** What retention, elections and administrators do to the log. */
+function damageLog({ world, log, partitions }: ActorsDeps, strikes: (name: FaultName) => boolean): void {
+  const partition = world.random.integer(0, partitions - 1);
+  const { low, high, before } = log.partition(partition);
+  if (high > low && before === undefined && strikes('logCut')) log.truncate(partition, world.random.integer(low + 1, high));
+  if (log.canLose(partition) && strikes('tailLost')) log.loseTail(partition, world.random.integer(1, 6));
+  if (log.canLose(partition) && strikes('topicRecreated')) log.recreate(partition);
+  if (strikes('partitionsAdded')) log.sayCount(partitions + 1);
 }
 
 function poison({ world, log, partitions, codec }: ActorsDeps): void {

@@ -38,10 +38,23 @@ export const textOf = (row: CopiedRow, column: string): string => (row[column] a
 /** Columns that tell who wrote a row, not what it says (I6). */
 const AUDIT_COLUMNS = new Set(['epoch', 'writer']);
 
-/** A row as text without its audit columns: equal text, equal row. */
+/** A row as text without its audit columns: equal text, equal row, whatever the order of its columns in memory. */
 export function canonical(row: CopiedRow): string {
-  return Object.entries(row)
-    .filter(([column]) => !AUDIT_COLUMNS.has(column))
-    .map(([column, bytes]) => `${column}=${bytes === null ? '-' : bytes.toString('base64')}`)
-    .join(' ');
+  let text = '';
+  for (const column in row) {
+    if (AUDIT_COLUMNS.has(column)) continue;
+    const bytes = row[column];
+    text += bytes === null || bytes === undefined ? '-' : `${bytes.length}:${bytes.toString('latin1')}`;
+  }
+  return text;
+}
+
+/** The columns in which two rows differ, readable. */
+export function difference(a: CopiedRow, b: CopiedRow): string {
+  const show = (bytes: Buffer | null | undefined): string =>
+    bytes === null || bytes === undefined ? '-' : `${bytes.toString('hex')} ${JSON.stringify(bytes.toString('utf8'))}`;
+  return Object.keys(a)
+    .filter((column) => !AUDIT_COLUMNS.has(column) && show(a[column]) !== show(b[column]))
+    .map((column) => `${column}: ${show(a[column])} instead of ${show(b[column])}`)
+    .join('; ');
 }

@@ -4,8 +4,9 @@ import { availableParallelism } from 'node:os';
 import { createInterface } from 'node:readline';
 import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
+import { CONTROL_NAMES, type Control } from './controls.ts';
 import { FAULT_NAMES } from './faults.ts';
-import { type Control, type RunOptions, runSeed } from './run.ts';
+import { type RunOptions, runSeed } from './run.ts';
 import { shrink } from './shrink.ts';
 
 const HELP = `Deterministic simulator: the real processor over a simulated log, group, database and clock.
@@ -17,7 +18,7 @@ const HELP = `Deterministic simulator: the real processor over a simulated log, 
   --seed N       one seed, with its timeline
   --workers N    processes (default: one per core)
   --minutes N    stop after this time, whatever is left
-  --control C    build a defect in: noEpochCheck, sealOnLeap (the run must then find a failure)
+  --control C    build a defect in: ${CONTROL_NAMES.join(', ')} (the run must then find a failure)
   --timeline     with --seed: print everything that happened
 `;
 
@@ -107,7 +108,7 @@ async function runAll(): Promise<void> {
         done += 1;
         steps += line.steps;
         for (const [name, count] of Object.entries(line.counts)) counts.set(name, (counts.get(name) ?? 0) + count);
-        if (line.failure !== undefined && failures.push(line) <= 5)
+        if (line.failure !== undefined && failures.push(line) <= 25)
           print(
             `  seed ${line.seed} failed: ${line.failure.split('\n')[0]}\n    again: node --import tsx test/sim/main.ts --seed ${line.seed}`,
           );

@@ -1,14 +1,21 @@
 // One seed = one run: faults with the invariants checked at every commit, then no faults and everything must come to rest, equal to
 // the straight fold. The same seed gives the same trace.
 import { createHash } from 'node:crypto';
+import type { Ledger } from '../../processor/core/outputs.ts';
 import { FOLD_SETTINGS_DEFAULT, type FoldSettings } from '../../processor/core/settings.ts';
-import { type Codec, createCodec } from '../../schemas/codec.ts';
+import { type Codec, createCodec, schemaText } from '../../schemas/codec.ts';
 import { type Actors, startActors } from './actors.ts';
 import { Broken, checkCommit, checkFinished } from './check.ts';
+import type { Control } from './controls.ts';
 import { type FaultName, type FaultPlan, planFaults } from './faults.ts';
+import { startGateways } from './gateways.ts';
+import { NEW_SCHEMA_ID } from './new-schema.ts';
+import { startOperator } from './operator.ts';
+import { type Players, startPlayers } from './players.ts';
+import { checkSnapshots } from './replay.ts';
 import { createSimDatabase, type SimDatabase } from './sim-database.ts';
+import { createSimGroup, type SimGroup } from './sim-group.ts';
 import { createSimLog, type SimLog } from './sim-log.ts';
-import { startWorkload, type Workload } from './workload.ts';
 import { World } from './world.ts';
 
 /** Compiling its types costs more than half a run: one for all runs of a process. */
@@ -20,6 +27,11 @@ const FAULTS_MS = 20_000;
 /** Within this virtual time after the last fault everything must be at rest (I9). */
 const REST_MS = 90_000;
 const STEPS_MAX = 200_000;
+/** One seed in so many closes its sessions by ticks alone (F23), and one replays all its snapshots (7.4). */
+const BY_TICKS_EVERY = 8;
+const REPLAY_EVERY = 5;
+/** What a partition says whose log lost what was folded. */
+const LOST_LOG = ['log_shorter', 'fingerprint_mismatch', 'fingerprint_gone'];
 
 export type RunResult = {
   seed: number;
@@ -37,9 +49,6 @@ export type RunOptions = {
   /** A deliberate defect that the checks must notice. */
   control?: Control;
 };
-/** noEpochCheck: the database believes whatever a writer believes (NC3). sealOnLeap: log-active time is not capped (H7, H8). */
-export type Control = 'noEpochCheck' | 'sealOnLeap';
-
 /** Runs a seed to its end. Never throws: what is wrong is in `failure`. */
 export async function runSeed(seed: number, options: RunOptions = {}): Promise<RunResult> {
   const world = new World(seed, { timeline: options.timeline ?? false });
@@ -55,19 +64,23 @@ export async function runSeed(seed: number, options: RunOptions = {}): Promise<R
   };
   const partitions = world.random.integer(1, 4);
   const settings = foldSettings(world, options.control);
-  sharedCodec ??= createCodec(IDS);
-  const codec = sharedCodec;
+  const codec = allKnowing();
   const log = createSimLog(world, partitions, fault);
-  const database = createSimDatabase(world, fault, checkCommit, options.control);
+  const group = createSimGroup(world, log, fault);
+  const refused = plan.has('rowRefused') ? `v${seed}-1` : undefined;
+  const database = createSimDatabase({ world, fault, checkCommit, refused, control: options.control });
   const configHash = createHash('sha256').update(JSON.stringify(settings)).digest();
-  const actors = startActors({ world, log, database, codec, partitions, settings, configHash, fault });
-  const workload = startWorkload({ world, log, codec, partitions, fault, tickMs: TICK_MS, untilMs: PLAYERS_MS });
-  const parts: Parts = { world, log, database, codec, partitions, settings, actors, workload };
+  const common = { world, log, codec, partitions, fault, tickMs: TICK_MS, control: options.control };
+  const actors = startActors({ ...common, group, database, settings, configHash });
+  const gateways = startGateways(common);
+  const players = startPlayers({ world, gateways, fault, untilMs: PLAYERS_MS });
+  startOperator({ world, database, log, running: actors.running });
+  const parts: Parts = { world, log, group, database, codec, partitions, settings, actors, players, refused };
   try {
     await world.runUntil(FAULTS_MS, () => world.steps > STEPS_MAX);
     faulty = false;
     actors.stopFaults();
-    workload.stopFaults();
+    gateways.stopFaults();
     if (world.failure === undefined) await comeToRest(parts);
   } catch (thrown) {
     world.failure ??= thrown as Error;
@@ -81,6 +94,13 @@ export async function runSeed(seed: number, options: RunOptions = {}): Promise<R
     timeline: world.timeline(),
     faults: [...plan.keys()],
   };
+}
+
+function allKnowing(): Codec {
+  if (sharedCodec !== undefined) return sharedCodec;
+  sharedCodec = createCodec(IDS);
+  sharedCodec.learn(NEW_SCHEMA_ID, schemaText('beacon'));
+  return sharedCodec;
 }
 
 function foldSettings(world: World, control: Control | undefined): FoldSettings {
@@ -100,39 +120,56 @@ function foldSettings(world: World, control: Control | undefined): FoldSettings 
 type Parts = {
   world: World;
   log: SimLog;
+  group: SimGroup;
   database: SimDatabase;
   codec: Codec;
   partitions: number;
   settings: FoldSettings;
   actors: Actors;
-  workload: Workload;
+  players: Players;
+  refused: string | undefined;
 };
 
-/** Liveness: with the faults gone, players finish, an operator closes everything, and lag is 0 within REST_MS. */
+/** Liveness: with the faults gone, players finish, everything closes, and lag is 0 within REST_MS. */
 async function comeToRest(parts: Parts): Promise<void> {
-  const { world, log, database, codec, partitions, workload, settings } = parts;
-  await world.runUntil(world.elapsedMs + REST_MS, () => workload.idle());
+  const { world, log, codec, partitions, players } = parts;
+  await world.runUntil(world.elapsedMs + REST_MS, () => players.idle());
   if (world.failure !== undefined) return;
-  if (!workload.idle()) throw new Broken('I9', 'players are still waiting for an answer');
-  const ends: number[] = [];
-  for (let partition = 0; partition < partitions; partition++) {
+  if (!players.idle()) throw new Broken('I9', 'players are still waiting for an answer');
+  // Sessions close by themselves where only ticks come (F23), or all at once by an operator's order.
+  const byTicks = world.seed % BY_TICKS_EVERY === 0;
+  for (let partition = 0; partition < partitions && !byTicks; partition++)
     log.appendRaw(partition, { key: null, value: codec.encodeControl({ command: 'close_all', site: '', protocol: '', settings: {} }) });
-    ends.push(log.high(partition));
-  }
-  const rested = (): boolean =>
-    world.steps > 2 * STEPS_MAX ||
-    (database.tables().open.size === 0 &&
-      ends.every((end, partition) => (database.tables().progress.get(partition)?.next_offset ?? -1) >= end));
+  const ends = Array.from({ length: partitions }, (_, partition) => log.partition(partition).high);
+  const rested = (): boolean => world.steps > 2 * STEPS_MAX || ends.every((end, partition) => isAtRest(parts, partition, end));
   await world.runUntil(world.elapsedMs + REST_MS, rested);
   if (world.failure !== undefined) return;
   if (!rested()) throw new Broken('I9', restlessness(parts, ends));
-  checkFinished({ log, tables: database.tables(), partitions, codec, settings, outcomes: workload.outcomes });
+  const finished = { ...parts, outcomes: players.outcomes };
+  const references = checkFinished(finished);
+  if (world.seed % REPLAY_EVERY !== 0) return;
+  for (const [partition, reference] of references.entries()) checkSnapshots(finished, partition, reference);
+  world.note('snapshotsReplayed');
 }
 
-function restlessness({ database, actors, log }: Parts, ends: readonly number[]): string {
+/** Everything up to `end` is in the database and nothing is open; or the log lost what was folded, and the owner says so (D23). */
+function isAtRest({ database, log, actors }: Parts, partition: number, end: number): boolean {
+  const views = actors.running().flatMap((processor) => processor.views().filter((view) => view.partition === partition));
+  if (log.partition(partition).before !== undefined && views.some(({ halt }) => LOST_LOG.includes(halt?.reason ?? ''))) return true;
+  const { progress, open } = database.tables();
+  const row = progress.get(partition);
+  // Events that wait for a missing number are in no session yet.
+  if (row === undefined || row.next_offset < end || (row.ledger as Ledger).waiting > 0) return false;
+  const owner = views.find((view) => view.mode === 'running' && view.epoch === row.epoch);
+  if (owner?.openSessions !== 0 || owner.nextOffset !== row.next_offset) return false;
+  for (const key of open.keys()) if (key.startsWith(`${partition} `)) return false;
+  return true;
+}
+
+function restlessness({ database, actors, group }: Parts, ends: readonly number[]): string {
   const progress = ends.map(
     (end, partition) =>
-      `${partition}: ${database.tables().progress.get(partition)?.next_offset ?? '-'} of ${end}, owners ${log.owners(partition).join('+') || 'none'}`,
+      `${partition}: ${database.tables().progress.get(partition)?.next_offset ?? '-'} of ${end}, owners ${group.owners(partition).join('+') || 'none'}`,
   );
   const views = actors
     .running()

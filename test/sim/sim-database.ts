@@ -3,19 +3,29 @@
 // is lost, and a database that goes back to an earlier state. Statements are answered by name (ports.ts); each must be known here.
 import type { CopyPayload, Database, DatabaseConnection, Statement } from '../../infra/runtime/ports.ts';
 import type { ProgressRow } from '../../processor/sql/progress-row.ts';
-import type { SnapshotRow } from '../../processor/sql/read-snapshots.ts';
-import { ROLLUP_COUNTS } from '../../processor/sql/rollup-counts.ts';
+import type { Control } from './controls.ts';
 import { type CopiedRow, integerOf, readCopy, textOf } from './copy-fields.ts';
 import type { FaultName } from './faults.ts';
 import { createLocks, type Locks } from './sim-locks.ts';
+import { change } from './sim-statements.ts';
+import {
+  APPEND_TABLES,
+  type AppendTable,
+  type CommitCheck,
+  copyOf,
+  EMISSION_TABLES,
+  emptyTables,
+  type StoredSnapshot,
+  type Tables,
+} from './sim-tables.ts';
 import type { SimProcess, World } from './world.ts';
 
 const QUERY_TIMEOUT_MS = 25_000;
 const IDLE_IN_TRANSACTION_MS = 15_000;
-
-export const EMISSION_TABLES = ['sessions', 'custom_events', 'dead_letters', 'duplicate_counts'] as const;
-const APPEND_TABLES = [...EMISSION_TABLES, 'watch_sections', 'beacons'] as const;
-type AppendTable = (typeof APPEND_TABLES)[number];
+/** Rows looked at on their own go to temporary tables (H13). */
+const PROBE_PREFIX = 'probe_';
+/** Rows of these tables name a session. */
+const SESSION_TABLES: readonly string[] = ['sessions', 'open_sessions'];
 
 export class SqlError extends Error {
   readonly code: string;
@@ -25,100 +35,50 @@ export class SqlError extends Error {
   }
 }
 
-export type ClaimRow = { partition: number; epoch: number; token: string; startOffset: number; startSeq: number; instance: string };
-/** Everything committed. Rows are never changed in place, so a copy of the containers is a backup. */
-export type Tables = {
-  progress: Map<number, ProgressRow>;
-  appended: Record<AppendTable, CopiedRow[]>;
-  open: Map<string, CopiedRow>;
-  rollups: Map<string, readonly number[]>;
-  snapshots: (SnapshotRow & { partition: number })[];
-  claims: ClaimRow[];
-  gaps: { partition: number; from_offset: number; to_offset: number; reason: string; operator: string }[];
-};
-
-export const emptyTables = (): Tables => ({
-  progress: new Map(),
-  appended: { sessions: [], custom_events: [], dead_letters: [], duplicate_counts: [], watch_sections: [], beacons: [] },
-  open: new Map(),
-  rollups: new Map(),
-  snapshots: [],
-  claims: [],
-  gaps: [],
-});
-
-const copyOf = (tables: Tables): Tables => ({
-  progress: new Map(tables.progress),
-  appended: Object.fromEntries(Object.entries(tables.appended).map(([name, rows]) => [name, rows.slice()])) as Tables['appended'],
-  open: new Map(tables.open),
-  rollups: new Map(tables.rollups),
-  snapshots: tables.snapshots.slice(),
-  claims: tables.claims.slice(),
-  gaps: tables.gaps.slice(),
-});
-
-/** Called with every commit that moved a partition, before it becomes visible; throws what is wrong with it. */
-export type CommitCheck = (commit: {
-  partition: number;
-  before: ProgressRow | undefined;
-  after: ProgressRow;
-  rows: readonly CopiedRow[];
-}) => void;
-
-/** Rollup statements: how many columns after the partition are the key, and how many counts follow them. */
-const ROLLUP_COLUMNS: Readonly<Record<string, { keys: number; counts: number }>> = {
-  processor_upsert_rollup_daily: { keys: 7, counts: ROLLUP_COUNTS.length },
-  processor_upsert_rollup_hourly: { keys: 5, counts: ROLLUP_COUNTS.length },
-  processor_upsert_rollup_events_daily: { keys: 7, counts: 1 },
-  processor_upsert_rollup_events_hourly: { keys: 7, counts: 1 },
-};
-type AddedCounts = readonly { key: string; counts: readonly number[] }[];
-
-/** What a rollup statement adds, by key; undefined for other statements. */
-export function addedCounts(name: string, params: readonly unknown[]): AddedCounts | undefined {
-  const shape = ROLLUP_COLUMNS[name];
-  if (shape === undefined) return undefined;
-  const columns = params.slice(1) as unknown[][];
-  const [keys, counts] = [columns.slice(0, shape.keys), columns.slice(shape.keys, shape.keys + shape.counts)];
-  return (columns[0] ?? []).map((_, row) => ({
-    key: [name, params[0], ...keys.map((column) => column[row])].join('|'),
-    counts: counts.map((column) => column[row] as number),
-  }));
-}
-
-/** Adds counts to those under the same keys. */
-export function addTo(sums: Map<string, readonly number[]>, added: AddedCounts): void {
-  for (const { key, counts } of added) {
-    const old = sums.get(key);
-    sums.set(key, old === undefined ? counts : old.map((count, index) => count + (counts[index] as number)));
-  }
-}
-
 export type SimDatabase = ReturnType<typeof createSimDatabase>;
 
-/**
- * `control` builds a defect in: noEpochCheck makes the server answer with what the writer last saw of the progress, and
- * accept its position without comparing, as a writer without the checks of D3 and D4 would have it.
- */
-export function createSimDatabase(world: World, fault: (name: FaultName) => boolean, checkCommit: CommitCheck, control?: string) {
+export type SimDatabaseDeps = {
+  world: World;
+  fault: (name: FaultName) => boolean;
+  checkCommit: CommitCheck;
+  /** A session of which the database takes no row (F28). */
+  refused: string | undefined;
+  control: Control | undefined;
+};
+
+/** What a server believes instead of comparing: the control builds of NC3 and D4 at their seam. */
+type Belief = { epoch: boolean; position: boolean };
+const BELIEFS: Partial<Record<Control, Belief>> = {
+  noEpochCheck: { epoch: true, position: false },
+  noChecks: { epoch: true, position: true },
+  retryAmbiguousCommit: { epoch: false, position: true },
+};
+
+/** Creates the server. Statements are answered by name; each must be known here. */
+export function createSimDatabase({ world, fault, checkCommit, refused, control }: SimDatabaseDeps) {
   let tables = emptyTables();
   let downUntil = 0;
   let nextPid = 100;
-  const locks = createLocks(world);
   const connections = new Map<number, SimConnection>();
+  const breakAll = (): void => {
+    for (const connection of [...connections.values()]) connection.breakOff(new SqlError('57P01', 'terminating connection'));
+  };
   const server: Server = {
     world,
     fault,
-    locks,
+    refused,
+    locks: createLocks(world),
     connections,
     tables: () => tables,
     isDown: () => world.now() < downUntil,
     checkCommit,
-    trusting: control === 'noEpochCheck',
+    belief: (control && BELIEFS[control]) ?? { epoch: false, position: false },
     believed: new Map(),
   };
   return {
     tables: () => tables,
+    /** Every snapshot ever committed, deleted ones too. */
+    taken: (): readonly StoredSnapshot[] => tables.taken,
     database(process: SimProcess): Database {
       return {
         connect: (role) =>
@@ -138,13 +98,19 @@ export function createSimDatabase(world: World, fault: (name: FaultName) => bool
     /** The server goes away with everything uncommitted, and comes back later. */
     takeDown(ms: number): void {
       downUntil = world.now() + ms;
-      for (const connection of [...connections.values()]) connection.breakOff(new SqlError('57P01', 'terminating connection'));
+      breakAll();
     },
     backup: (): Tables => copyOf(tables),
-    /** Back to an earlier state; epochs go back with it, tokens tell (D2, D7). */
+    /** Back to an earlier state; epochs go back with it, tokens tell (D2, D7). Snapshots may stay behind, from a future that never was. */
     restore(backup: Tables): void {
-      for (const connection of [...connections.values()]) connection.breakOff(new SqlError('57P01', 'terminating connection'));
+      breakAll();
+      const { snapshots } = tables;
       tables = copyOf(backup);
+      if (fault('snapshotAhead')) tables.snapshots = [...new Set([...tables.snapshots, ...snapshots])];
+    },
+    /** An operator accepts that these records are lost (D25). */
+    acceptGap(partition: number, from: number, to: number): void {
+      tables.gaps.push({ partition, from_offset: from, to_offset: to, reason: 'simulated', operator: 'operator' });
     },
   };
 }
@@ -152,18 +118,25 @@ export function createSimDatabase(world: World, fault: (name: FaultName) => bool
 type Server = {
   world: World;
   fault: (name: FaultName) => boolean;
+  refused: string | undefined;
   locks: Locks;
   connections: Map<number, SimConnection>;
   tables: () => Tables;
   isDown: () => boolean;
   checkCommit: CommitCheck;
-  /** Control builds: no comparison of epoch, token and position. */
-  trusting: boolean;
-  /** What each process last saw of a partition's progress, for the control builds. */
+  belief: Belief;
+  /** What each process last learned of a partition's progress, for the control builds. */
   believed: Map<string, ProgressRow>;
 };
 
-type Transaction = { writes: ((tables: Tables) => void)[]; progress: Map<number, ProgressRow>; rows: CopiedRow[]; startedAt: number };
+type Transaction = {
+  writes: ((tables: Tables) => void)[];
+  progress: Map<number, ProgressRow>;
+  rows: CopiedRow[];
+  /** Provisional rows were cleared: the state begins empty (D25). */
+  cleared: boolean;
+  startedAt: number;
+};
 
 export class SimConnection implements DatabaseConnection {
   readonly pid: number;
@@ -216,7 +189,7 @@ export class SimConnection implements DatabaseConnection {
 
   begin(): Promise<void> {
     return this.#call('BEGIN', (done) => {
-      this.transaction = { writes: [], progress: new Map(), rows: [], startedAt: this.#server.world.now() };
+      this.transaction = { writes: [], progress: new Map(), rows: [], cleared: false, startedAt: this.#server.world.now() };
       done(undefined);
     });
   }
@@ -228,6 +201,7 @@ export class SimConnection implements DatabaseConnection {
         this.breakOff(new SqlError('08006', 'connection lost in COMMIT'));
         return;
       }
+      const moved = this.transaction?.progress ?? new Map<number, ProgressRow>();
       try {
         this.#apply();
       } catch (thrown) {
@@ -235,8 +209,9 @@ export class SimConnection implements DatabaseConnection {
         refuse(thrown as Error);
         return;
       }
-      if (fault('commitReplyLost')) this.breakOff(new SqlError('08006', 'connection lost in COMMIT'));
-      else done(undefined);
+      if (fault('commitReplyLost')) return this.breakOff(new SqlError('08006', 'connection lost in COMMIT'));
+      for (const [partition, row] of moved) this.#learn(partition, row);
+      done(undefined);
     });
   }
 
@@ -325,7 +300,7 @@ export class SimConnection implements DatabaseConnection {
     const partition = params[0] as number;
     switch (name) {
       case 'processor_lock_progress':
-        this.#locked(partition, () => done(rowsOf(this.#believed(partition) ?? this.#progress(partition))), refuse);
+        this.#locked(partition, () => done(rowsOf(this.#told(partition))), refuse);
         return;
       case 'processor_ensure_progress':
         // An INSERT of a key that another transaction is inserting waits for its end, ON CONFLICT or not.
@@ -362,30 +337,60 @@ export class SimConnection implements DatabaseConnection {
         done([{ terminated: true }]);
         return;
       case 'processor_read_snapshots':
-        done(
-          this.#server
-            .tables()
-            .snapshots.filter(
-              (row) => row.partition === partition && row.next_offset <= (params[1] as number) && row.emission_seq <= (params[2] as number),
-            )
-            .sort((a, b) => b.next_offset - a.next_offset || b.epoch - a.epoch),
-        );
+        done(this.#snapshots(params as [number, number, number]));
         return;
       case 'processor_read_gaps':
         done(this.#server.tables().gaps.filter((row) => row.partition === partition));
         return;
       default:
-        this.#change(name, params);
+        if (name.startsWith('processor_create_probe_')) return done([]);
+        if (name === 'processor_clear_open_sessions' && this.transaction !== undefined) this.transaction.cleared = true;
+        if (name === 'processor_write_snapshot') this.#server.world.note('snapshotWritten');
+        change((apply) => this.#write(apply), name, params);
         done([]);
     }
+  }
+
+  #snapshots([partition, nextOffset, emissionSeq]: [number, number, number]): StoredSnapshot[] {
+    const { fault, world } = this.#server;
+    const tables = this.#server.tables();
+    const newestFirst = (a: StoredSnapshot, b: StoredSnapshot): number => b.next_offset - a.next_offset || b.epoch - a.epoch;
+    const mine = tables.snapshots.filter((row) => row.partition === partition).sort(newestFirst);
+    if (mine[0] !== undefined && fault('snapshotCorrupt')) {
+      const payload = Buffer.from(mine[0].payload.subarray(0, world.random.chance(0.3) ? mine[0].payload.length >> 1 : undefined));
+      payload[payload.length >> 1] = (payload[payload.length >> 1] as number) ^ 0x10;
+      const damaged = { ...mine[0], payload };
+      tables.snapshots = tables.snapshots.map((row) => (row === mine[0] ? damaged : row));
+      mine[0] = damaged;
+    }
+    // The statement asks for S <= P; where snapshots are ahead the answer shows them, and the reader must not believe them (H1).
+    return mine.filter((row) => (row.next_offset > nextOffset ? this.#ahead(row) : row.emission_seq <= emissionSeq));
+  }
+
+  #ahead(row: StoredSnapshot): boolean {
+    this.#server.world.note('snapshotAheadShown', `${row.next_offset}`);
+    return true;
   }
 
   #locked(partition: number, granted: () => void, refuse: (error: Error) => void): void {
     this.#server.locks.take(this, partition, granted, () => refuse(new SqlError('55P03', 'canceling statement due to lock timeout')));
   }
 
-  #believed(partition: number): ProgressRow | undefined {
-    return this.#server.trusting ? this.#server.believed.get(`${this.process.name} ${partition}`) : undefined;
+  #learn(partition: number, row: ProgressRow): void {
+    this.#server.believed.set(`${this.process.name} ${partition}`, row);
+  }
+
+  /** The progress row as this writer is told: the truth, but in control builds. */
+  #told(partition: number): ProgressRow | undefined {
+    const row = this.#progress(partition);
+    const { belief, believed } = this.#server;
+    const mine = believed.get(`${this.process.name} ${partition}`);
+    if (row === undefined || mine === undefined) return row;
+    return {
+      ...row,
+      ...(belief.epoch ? { epoch: mine.epoch, claim_token: mine.claim_token } : {}),
+      ...(belief.position ? { next_offset: mine.next_offset, emission_seq: mine.emission_seq } : {}),
+    };
   }
 
   #claimed(partition: number, token: string): ProgressRow | undefined {
@@ -393,7 +398,7 @@ export class SimConnection implements DatabaseConnection {
     if (row === undefined) return undefined;
     const next = { ...row, epoch: row.epoch + 1, claim_token: token };
     this.#setProgress(partition, next);
-    if (this.#server.trusting) this.#server.believed.set(`${this.process.name} ${partition}`, next);
+    this.#learn(partition, next);
     return next;
   }
 
@@ -428,14 +433,10 @@ export class SimConnection implements DatabaseConnection {
       string,
     ];
     const row = this.#progress(partition);
-    if (
-      row === undefined ||
-      row.epoch !== epoch ||
-      row.claim_token !== token ||
-      row.next_offset !== oldOffset ||
-      row.emission_seq !== oldSeq
-    )
-      return [];
+    const { belief } = this.#server;
+    if (row === undefined) return [];
+    if (!belief.epoch && (row.epoch !== epoch || row.claim_token !== token)) return [];
+    if (!belief.position && (row.next_offset !== oldOffset || row.emission_seq !== oldSeq)) return [];
     const next: ProgressRow = {
       ...row,
       next_offset: newOffset,
@@ -448,7 +449,6 @@ export class SimConnection implements DatabaseConnection {
       ledger: JSON.parse(ledger),
     };
     this.#setProgress(partition, next);
-    if (this.#server.trusting) this.#server.believed.set(`${this.process.name} ${partition}`, next);
     return [{ moved: 1 }];
   }
 
@@ -480,106 +480,30 @@ export class SimConnection implements DatabaseConnection {
     else apply(this.#server.tables());
   }
 
-  #change(name: string, params: readonly unknown[]): void {
-    const partition = params[0] as number;
-    const added = addedCounts(name, params);
-    if (added !== undefined) {
-      this.#write((tables) => addTo(tables.rollups, added));
-      return;
-    }
-    switch (name) {
-      case 'processor_record_claim': {
-        const [, epoch, token, startOffset, startSeq, , instance] = params as [number, number, string, number, number, string, string];
-        this.#write((tables) => tables.claims.push({ partition, epoch, token, startOffset, startSeq, instance }));
-        break;
-      }
-      case 'processor_write_snapshot': {
-        const [
-          ,
-          epoch,
-          nextOffset,
-          emissionSeq,
-          schemaId,
-          foldVersion,
-          configHash,
-          fingerprintOffset,
-          fingerprintHash,
-          stateHash,
-          checksum,
-          payload,
-        ] = params as [number, number, number, number, number, number, Buffer, number | null, Buffer | null, Buffer, Buffer, Buffer];
-        const row = {
-          partition,
-          epoch,
-          next_offset: nextOffset,
-          emission_seq: emissionSeq,
-          schema_id: schemaId,
-          fold_version: foldVersion,
-          config_hash: configHash,
-          fingerprint_offset: fingerprintOffset,
-          fingerprint_hash: fingerprintHash,
-          state_hash: stateHash,
-          checksum,
-          payload,
-        };
-        this.#server.world.note('snapshotWritten');
-        this.#write((tables) => {
-          tables.snapshots = [
-            ...tables.snapshots.filter((old) => old.partition !== partition || old.epoch !== epoch || old.next_offset !== nextOffset),
-            row,
-          ];
-        });
-        break;
-      }
-      case 'processor_drop_old_snapshots':
-        this.#write((tables) => {
-          const mine = tables.snapshots
-            .filter((row) => row.partition === partition)
-            .sort((a, b) => b.next_offset - a.next_offset || b.epoch - a.epoch);
-          const kept = new Set(mine.slice(0, 2));
-          tables.snapshots = tables.snapshots.filter((row) => row.partition !== partition || kept.has(row));
-        });
-        break;
-      case 'processor_delete_open_sessions': {
-        const [, sites, sessions, videos, parts] = params as [number, string[], string[], string[], number[]];
-        const keys = sites.map((site, index) => `${partition} ${site} ${sessions[index]} ${videos[index]} ${parts[index]}`);
-        this.#write((tables) => {
-          for (const key of keys) tables.open.delete(key);
-        });
-        break;
-      }
-      case 'processor_clear_open_sessions':
-        this.#write((tables) => {
-          for (const key of [...tables.open.keys()]) if (key.startsWith(`${partition} `)) tables.open.delete(key);
-        });
-        break;
-      case 'processor_upsert_rollup_engagement':
-      case 'processor_clear_live_viewers':
-      case 'processor_write_live_viewers':
-      case 'processor_raise_live_minutes':
-      case 'processor_upsert_videos':
-        break;
-      default:
-        throw new Error(`the simulated database does not know the statement ${name}`);
-    }
-  }
-
   #copied(payload: CopyPayload): void {
     const rows = readCopy(payload.columns, payload.bytes);
-    if (payload.table === 'open_sessions') {
-      this.#write((tables) => {
-        for (const row of rows) {
-          const key = `${integerOf(row, 'partition')} ${textOf(row, 'site')} ${textOf(row, 'session')} ${textOf(row, 'video')} ${integerOf(row, 'part')}`;
-          if (tables.open.has(key)) throw new SqlError('23505', `open session ${key} twice`);
-          tables.open.set(key, row);
-        }
-      });
-      return;
+    const name = payload.table.startsWith(PROBE_PREFIX) ? payload.table.slice(PROBE_PREFIX.length) : payload.table;
+    const { refused, world } = this.#server;
+    if (refused !== undefined && SESSION_TABLES.includes(name) && rows.some((row) => textOf(row, 'session') === refused)) {
+      world.note('fault:rowRefused', payload.table);
+      throw new SqlError('22003', `value out of range in ${payload.table}`);
     }
-    const table = payload.table as AppendTable;
-    if (!APPEND_TABLES.includes(table)) throw new Error(`the simulated database does not know the table ${payload.table}`);
+    if (name !== payload.table) return;
+    if (name === 'open_sessions') return this.#copiedOpen(rows);
+    const table = name as AppendTable;
+    if (!APPEND_TABLES.includes(table)) throw new Error(`the simulated database does not know the table ${name}`);
     if ((EMISSION_TABLES as readonly string[]).includes(table)) this.transaction?.rows.push(...rows);
     this.#write((tables) => tables.appended[table].push(...rows));
+  }
+
+  #copiedOpen(rows: readonly CopiedRow[]): void {
+    this.#write((tables) => {
+      for (const row of rows) {
+        const key = `${integerOf(row, 'partition')} ${textOf(row, 'site')} ${textOf(row, 'session')} ${textOf(row, 'video')} ${integerOf(row, 'part')}`;
+        if (tables.open.has(key)) throw new SqlError('23505', `open session ${key} twice`);
+        tables.open.set(key, row);
+      }
+    });
   }
 
   #apply(): void {
@@ -596,6 +520,7 @@ export class SimConnection implements DatabaseConnection {
         ) {
           this.#server.checkCommit({ partition, before, after, rows: transaction.rows });
         }
+        noteJump(tables, partition, before, after, transaction.cleared);
         tables.progress.set(partition, after);
       }
       if (transaction.rows.length > 0 && transaction.progress.size === 0)
@@ -604,6 +529,17 @@ export class SimConnection implements DatabaseConnection {
     }
     this.#end();
   }
+}
+
+/** A position that moves without a last folded record went over an accepted gap (D25). */
+function noteJump(tables: Tables, partition: number, before: ProgressRow | undefined, after: ProgressRow, emptied: boolean): void {
+  const from = before?.next_offset ?? 0;
+  if (!emptied && (after.fingerprint_offset !== null || after.next_offset <= from)) return;
+  const gaps = tables.gaps.filter((gap) => gap.partition === partition && gap.to_offset <= after.next_offset);
+  // A warm state that was ahead of the position went over the gap behind what it had folded.
+  const places = gaps.map((gap) => gap.from_offset).filter((offset) => offset >= from);
+  const at = emptied || places.length === 0 ? from : Math.min(...places);
+  tables.jumps.push({ partition, at, resume: after.next_offset, emptied });
 }
 
 const rowsOf = <T>(row: T | undefined): T[] => (row === undefined ? [] : [row]);

@@ -1,81 +1,107 @@
-// A simulated Kafka: partitions with append times, writers whose answers may lie, a group coordinator that may lie too, and members
-// that keep the real client's habits (K5-K9, K15-K17).
-import type {
-  AppendResult,
-  LogAdmin,
-  LogConsumer,
-  LogConsumerHandlers,
-  LogRecord,
-  LogWriter,
-  RecordToAppend,
-} from '../../infra/runtime/ports.ts';
+// A simulated Kafka: partitions with append times, a produce call whose answer may lie, retention, lost tails, topics made anew, and the
+// questions an admin client asks. Consuming is in sim-group.ts.
+import type { ProduceAnswer, SendRecords } from '../../infra/runtime/kafka-append.ts';
+import type { LogAdmin, LogRecord, RecordToAppend } from '../../infra/runtime/ports.ts';
 import type { FaultName } from './faults.ts';
 import type { SimProcess, World } from './world.ts';
 
 const HOUR_MS = 3_600_000;
-const BATCH_RECORDS_MAX = 40;
-/** Between two fetches that brought records. */
-const FETCH_MS = 90;
-/** A fetch that finds nothing waits this long for an append (K17). */
-const FETCH_WAIT_MS = 300;
-const HEARTBEAT_MS = 1_000;
-const SESSION_TIMEOUT_MS = 3_000;
+/** After its end was lost a partition has no leader for a while: nobody appends before everybody could have noticed. */
+const LEADERLESS_MS = 700;
+
+/** One partition: what it holds, and what really happened, which only the checks may know. */
+export type SimPartition = {
+  /** Everything ever appended and not lost, by offset; below `low` it can no longer be read. */
+  records: LogRecord[];
+  low: number;
+  /** Offset of the next record. */
+  high: number;
+  /** World time of each record's append. */
+  appendedMs: number[];
+  leaps: number;
+  /** As it was when its end was lost, or the topic made anew; undefined while neither happened. */
+  before: LogRecord[] | undefined;
+  leaderlessUntil: number;
+};
+
+/** A stretch of world time in which no gateway was there; what the last one had sent may still have come in. */
+export type Outage = { fromMs: number; toMs: number; strays: number };
 
 export type SimLog = ReturnType<typeof createSimLog>;
 
 /** `fault(name)` says whether the fault strikes now, and counts it. */
-export function createSimLog(world: World, partitions: number, fault: (name: FaultName) => boolean) {
-  const logs: LogRecord[][] = Array.from({ length: partitions }, () => []);
-  /** World time of each append, beside the broker's: what really was, for the checks only. */
-  const truth: { appendedMs: number[]; leaps: number }[] = Array.from({ length: partitions }, () => ({ appendedMs: [], leaps: 0 }));
-  const skewMs: number[] = Array.from({ length: partitions }, () => 0);
+export function createSimLog(world: World, count: number, fault: (name: FaultName) => boolean) {
+  const partitions: SimPartition[] = Array.from({ length: count }, () => ({
+    records: [],
+    low: 0,
+    high: 0,
+    appendedMs: [],
+    leaps: 0,
+    before: undefined,
+    leaderlessUntil: 0,
+  }));
+  const skewMs: number[] = Array.from({ length: count }, () => 0);
+  const at = (partition: number): SimPartition => partitions[partition] as SimPartition;
+  const listeners: ((partition: number) => void)[] = [];
+  const gatewaysUp = trackGateways(world);
   let downUntil = 0;
+  let countNow = count;
   const isDown = (): boolean => world.now() < downUntil;
-  const members: SimMember[] = [];
-  let generation = 0;
 
   const append = (partition: number, records: readonly RecordToAppend[]): { baseOffset: number; appendAt: number } => {
-    const log = logs[partition] as LogRecord[];
+    const log = at(partition);
     if (fault('clockStepsBack')) skewMs[partition] = (skewMs[partition] as number) - world.random.integer(1, HOUR_MS);
-    const real = truth[partition] as (typeof truth)[number];
     if (fault('clockLeaps')) {
       skewMs[partition] = (skewMs[partition] as number) + world.random.integer(1, HOUR_MS);
-      real.leaps += 1;
+      log.leaps += 1;
     }
     const appendAt = world.now() + (skewMs[partition] as number);
-    const baseOffset = log.length;
+    const baseOffset = log.high;
     for (const record of records) {
-      log.push({ offset: log.length, appendAt, key: record.key, value: Buffer.from(record.value) });
-      real.appendedMs.push(world.now());
+      log.records.push({ offset: log.high++, appendAt, key: record.key, value: Buffer.from(record.value) });
+      log.appendedMs.push(world.now());
     }
-    for (const member of members) member.appended(partition);
+    for (const listener of listeners) listener(partition);
     return { baseOffset, appendAt };
   };
 
-  const writer = (process: SimProcess): LogWriter => ({
-    append: (batches) =>
-      new Promise((resolve) => {
+  const appendOne = (partition: number, records: readonly RecordToAppend[]): ProduceAnswer | 'omitted' | 'refused' => {
+    if (fault('partitionOmitted')) return 'omitted';
+    if (at(partition).leaderlessUntil > world.now() || fault('appendRefused')) return 'refused';
+    const { baseOffset, appendAt } = append(partition, records);
+    return { partition, errorCode: 0, baseOffset: String(baseOffset), logAppendTime: String(appendAt) };
+  };
+
+  /** One produce call as the client makes it: answers may leave partitions out, one partition's error rejects all (K1), answers get lost. */
+  const produce =
+    (process: SimProcess): SendRecords =>
+    (batches) =>
+      new Promise((resolve, reject) => {
+        const fail = (ms: number, why: string): void =>
+          void world.schedule(process, ms, `${process.name} ${why}`, () => reject(new Error(why)));
         const delayMs = fault('appendSlow') ? world.random.integer(500, 8_000) : world.random.integer(1, 20);
         // The broker appends on its own time: killing or freezing the sender afterwards does not take it back.
-        world.schedule(undefined, delayMs, 'append', () => {
-          const results = new Map<number, AppendResult>();
-          for (const [partition, records] of batches) results.set(partition, appendOne(partition, records));
-          world.schedule(process, world.random.integer(1, 10), `${process.name} ack`, () => resolve(results));
+        world.schedule(undefined, delayMs, `broker appends to ${[...batches.keys()].join(',')}`, () => {
+          if (!process.alive) gatewaysUp.stray();
+          if (isDown()) return fail(world.random.integer(1, 500), 'no broker');
+          if (fault('appendLost')) return fail(world.random.integer(10, 1_500), 'request lost');
+          const answers: ProduceAnswer[] = [];
+          let refused = false;
+          for (const [partition, records] of batches) {
+            const answer = appendOne(partition, records);
+            if (answer === 'refused') refused = true;
+            else if (answer !== 'omitted') answers.push(answer);
+          }
+          if (refused) return fail(world.random.integer(1, 10), 'partition refused');
+          if (fault('ackLost')) return fail(world.random.integer(10, 1_500), 'answer lost');
+          world.schedule(
+            process,
+            world.random.integer(1, 10),
+            `${process.name} ack ${answers.map((answer) => answer.partition).join(',')}`,
+            () => resolve(answers),
+          );
         });
-      }),
-    ready: () => true,
-    close: async () => {},
-  });
-
-  const unknown = (why: string): AppendResult => ({ outcome: 'unknown', error: new Error(why) });
-  const appendOne = (partition: number, records: readonly RecordToAppend[]): AppendResult => {
-    if (isDown()) return unknown('no broker');
-    if (fault('appendLost')) return unknown('lost');
-    // What the checked adapter makes of an answer that leaves the partition out (K1).
-    if (fault('partitionOmitted')) return unknown('omitted');
-    const done = append(partition, records);
-    return fault('ackLost') ? unknown('reply lost') : { outcome: 'appended', ...done };
-  };
+      });
 
   const admin = (process: SimProcess): LogAdmin => {
     const answer = <T>(give: () => T): Promise<T> =>
@@ -85,251 +111,105 @@ export function createSimLog(world: World, partitions: number, fault: (name: Fau
         );
       });
     return {
-      partitionCount: () => answer(() => partitions),
-      bounds: (partition) => answer(() => ({ low: 0, high: (logs[partition] as LogRecord[]).length })),
-      fetchOne: (partition, offset) => answer(() => (logs[partition] as LogRecord[])[offset]),
+      partitionCount: () => answer(() => countNow),
+      bounds: (partition) => answer(() => ({ low: at(partition).low, high: at(partition).high })),
+      fetchOne: (partition, offset) => answer(() => readFrom(at(partition), offset, 1)[0]),
       close: async () => {},
     };
   };
 
-  /** Eager rebalance: assignments by rank, every live member is told synchronously before its first fetch (K5). */
-  const rebalance = (why: string): void => {
-    generation += 1;
-    world.note('rebalance', why);
-    const live = members.filter((member) => member.inGroup);
-    const rotated = world.random.integer(0, 3);
-    live.forEach((member, index) => {
-      const mine =
-        live.length === 0
-          ? []
-          : Array.from({ length: partitions }, (_, partition) => partition).filter(
-              (partition) => (partition + rotated) % live.length === index,
-            );
-      if (live.length > 1 && fault('twoOwners')) mine.push((mine[0] ?? 0) === 0 ? partitions - 1 : 0);
-      member.assign(
-        [...new Set(mine)].sort((a, b) => a - b),
-        generation,
-      );
-    });
-  };
-
-  const consumer = (process: SimProcess): LogConsumer => {
-    const member = new SimMember({ world, process, logs, fault, isDown, leave: () => leave(member, 'left') });
-    members.push(member);
-    process.onKill.push(() => {
-      world.schedule(undefined, SESSION_TIMEOUT_MS, 'session timeout', () => leave(member, 'timed out'));
-    });
-    const join = (): void => {
-      member.inGroup = true;
-      rebalance(`${process.name} joined`);
-    };
-    member.rejoin = join;
-    return {
-      async start(handlers) {
-        member.handlers = handlers;
-        world.schedule(process, world.random.integer(50, 500), `${process.name} joins`, join);
-        member.loop();
-      },
-      pause: (list) => member.pause(list),
-      resume: (list) => member.resume(list),
-      resumeAll: () => member.resumeAll(),
-      seek: (partition, offset) => member.seek(partition, offset),
-      reportPosition: () => {},
-      async stop() {
-        member.stopped = true;
-        leave(member, 'left');
-      },
-    };
-  };
-  const leave = (member: SimMember, why: string): void => {
-    if (!member.inGroup) return;
-    member.inGroup = false;
-    rebalance(`${member.process.name} ${why}`);
-  };
-
-  /** A frozen member misses its heartbeats: the group goes on without it, and it finds out when it wakes. */
-  world.schedule(undefined, HEARTBEAT_MS, 'group check', function check() {
-    for (const member of members) {
-      if (member.inGroup && member.process.alive && world.now() - member.lastHeartbeatAt > SESSION_TIMEOUT_MS) {
-        member.evicted = true;
-        leave(member, 'evicted');
-      }
-    }
-    if (members.some((member) => member.inGroup) && fault('rejoin')) rebalance('without a change');
-    world.schedule(undefined, HEARTBEAT_MS, 'group check', check);
-  });
-
   return {
-    writer,
+    count,
+    produce,
     admin,
-    consumer,
-    /** Appends past every writer: poison records, operator's orders. */
+    gatewayUp: gatewaysUp.up,
+    /** Stretches of world time without any gateway. */
+    outages: gatewaysUp.outages,
+    /** Called with the partition of every append. */
+    onAppend: (listener: (partition: number) => void) => void listeners.push(listener),
+    isDown,
+    partition: at,
+    /** Appends past every gateway: poison records, operator's orders. */
     appendRaw: (partition: number, record: RecordToAppend) => append(partition, [record]),
-    records: (partition: number): readonly LogRecord[] => logs[partition] as LogRecord[],
-    truth: (partition: number) => truth[partition] as (typeof truth)[number],
-    high: (partition: number): number => (logs[partition] as LogRecord[]).length,
-    /** One rebalance, as a broker that has become honest again would do it. */
-    rebalance: () => rebalance('after the faults'),
+    /** Brokers' clocks are right again; where they were ahead, time goes on from there. */
+    correctClocks(): void {
+      for (let partition = 0; partition < count; partition++) {
+        const last = at(partition).records.reduce((latest, { appendAt }) => Math.max(latest, appendAt), 0);
+        const right = Math.max(0, last - world.now());
+        if (right > (skewMs[partition] as number)) at(partition).leaps += 1;
+        skewMs[partition] = right;
+      }
+    },
+    anyGateway: gatewaysUp.any,
     takeDown(ms: number): void {
       downUntil = world.now() + ms;
     },
-    owners: (partition: number): string[] =>
-      members
-        .filter((member) => member.inGroup && member.process.alive && member.assigned.includes(partition))
-        .map((member) => member.process.name),
+    ...damages(world, at, (next) => {
+      countNow = next;
+    }),
   };
 }
 
-type MemberDeps = {
-  world: World;
-  process: SimProcess;
-  logs: LogRecord[][];
-  fault: (name: FaultName) => boolean;
-  isDown: () => boolean;
-  leave: () => void;
-};
+/** What retention, brokers and administrators do to a log. */
+function damages(world: World, at: (partition: number) => SimPartition, setCount: (count: number) => void) {
+  const lose = (log: SimPartition, keep: number): void => {
+    log.before = log.records.slice();
+    log.records = log.records.slice(0, keep);
+    log.appendedMs = log.appendedMs.slice(0, keep);
+    log.high = (log.records.at(-1)?.offset ?? -1) + 1;
+    log.low = Math.min(log.low, log.high);
+    log.leaderlessUntil = world.now() + LEADERLESS_MS;
+  };
+  return {
+    /** Records below this offset can no longer be read. */
+    truncate(partition: number, low: number): void {
+      const log = at(partition);
+      log.low = Math.max(log.low, Math.min(low, log.high));
+    },
+    /** True while the partition holds anything and was not damaged before. */
+    canLose: (partition: number): boolean =>
+      at(partition).before === undefined && at(partition).low === 0 && at(partition).records.length > 0,
+    /** The last records are gone, as after an election of a replica that lagged behind. */
+    loseTail: (partition: number, records: number): void => lose(at(partition), Math.max(0, at(partition).records.length - records)),
+    /** The topic was deleted and made anew. */
+    recreate: (partition: number): void => lose(at(partition), 0),
+    /** What metadata says from now on. */
+    sayCount: setCount,
+  };
+}
 
-/** One member of the group. Positions, pauses and seeks survive a rebalance, as they do in the real client. */
-class SimMember {
-  readonly process: SimProcess;
-  readonly #deps: MemberDeps;
-  readonly #positions = new Map<number, number>();
-  #paused = new Set<number>();
-  assigned: readonly number[] = [];
-  handlers: LogConsumerHandlers | undefined;
-  inGroup = false;
-  stopped = false;
-  evicted = false;
-  lastHeartbeatAt = 0;
-  rejoin: () => void = () => {};
-  #wake: (() => void) | undefined;
-
-  constructor(deps: MemberDeps) {
-    this.#deps = deps;
-    this.process = deps.process;
-    this.lastHeartbeatAt = deps.world.now();
+/** Records from this offset on, at most `max`, none below `low`. */
+export function readFrom({ records, low }: SimPartition, offset: number, max: number): LogRecord[] {
+  let first = 0;
+  let last = records.length;
+  const from = Math.max(offset, low);
+  while (first < last) {
+    const middle = (first + last) >>> 1;
+    if ((records[middle] as LogRecord).offset < from) first = middle + 1;
+    else last = middle;
   }
+  return records.slice(first, first + max);
+}
 
-  /** What the coordinator decided; the listener runs when this process's turn comes (a frozen one later). */
-  assign(partitions: readonly number[], generation: number): void {
-    const { world, fault, process } = this.#deps;
-    const before = this.assigned;
-    this.assigned = partitions;
-    this.lastHeartbeatAt = world.now();
-    world.schedule(process, world.random.integer(0, 30), `${process.name} assigned ${partitions.join(',')} g${generation}`, () => {
-      if (this.stopped || this.assigned !== partitions) return;
-      if (!fault('stickyPause')) for (const partition of before) if (!partitions.includes(partition)) this.#paused.delete(partition);
-      this.handlers?.onAssigned(partitions);
-    });
-  }
-
-  pause(list: readonly number[]): void {
-    for (const partition of list) this.#paused.add(partition);
-  }
-
-  resume(list: readonly number[]): void {
-    for (const partition of list) this.#paused.delete(partition);
-  }
-
-  resumeAll(): void {
-    this.#paused = new Set();
-  }
-
-  seek(partition: number, offset: number): void {
-    this.#positions.set(partition, offset);
-  }
-
-  /** Fetch, deliver, heartbeat, again. A fetch waits at the broker until there is something to bring, up to a limit. */
-  loop(waitMs = FETCH_MS): void {
-    const { world, process } = this.#deps;
-    let begun = false;
-    const fetch = (): void => {
-      if (begun) return;
-      begun = true;
-      cancel();
-      this.#wake = undefined;
-      this.#fetch();
-    };
-    const cancel = world.schedule(process, waitMs, `${process.name} fetch`, fetch);
-    if (waitMs > FETCH_MS) this.#wake = () => world.schedule(process, world.random.integer(1, 10), `${process.name} fetch`, fetch);
-  }
-
-  /** A record came to a partition: a waiting fetch is answered. */
-  appended(partition: number): void {
-    const wake = this.#wake;
-    if (wake === undefined || !this.assigned.includes(partition) || this.#paused.has(partition)) return;
-    this.#wake = undefined;
-    wake();
-  }
-
-  #fetch(): void {
-    const { world } = this.#deps;
-    if (this.stopped) return;
-    this.#turn().then(
-      (delivered) => this.loop(delivered ? FETCH_MS : FETCH_WAIT_MS),
-      (thrown: unknown) => {
-        world.note('memberError', thrown instanceof Error ? thrown.message : String(thrown));
-        if (thrown instanceof TypeError || thrown instanceof RangeError || thrown instanceof ReferenceError) {
-          this.handlers?.onCrash(thrown, false);
-          world.failure ??= thrown;
-          return;
-        }
-        this.loop();
-      },
-    );
-  }
-
-  /** True if it brought anything. */
-  async #turn(): Promise<boolean> {
-    const { world, isDown, fault, logs } = this.#deps;
-    if (isDown()) return false;
-    if (this.evicted && !this.inGroup) {
-      this.evicted = false;
-      this.rejoin();
-      return false;
-    }
-    if (!this.inGroup) return false;
-    this.#beat();
-    let delivered = false;
-    for (const partition of [...this.assigned]) {
-      if (this.#paused.has(partition)) continue;
-      if (fault('outOfRangeJump')) this.#positions.set(partition, 0);
-      const log = logs[partition] as LogRecord[];
-      const from = this.#positions.get(partition) ?? 0;
-      const records = log.slice(from, from + world.random.integer(1, BATCH_RECORDS_MAX));
-      if (records.length === 0) continue;
-      const still = this.assigned.includes(partition);
-      if (!still && !fault('staleBatch')) continue;
-      delivered = true;
-      await this.#deliver(partition, records, log.length);
-    }
-    const lost = logs.findIndex(
-      (log, partition) =>
-        !this.assigned.includes(partition) && this.#positions.has(partition) && log.length > (this.#positions.get(partition) as number),
-    );
-    if (lost >= 0 && fault('staleBatch'))
-      await this.#deliver(lost, (logs[lost] as LogRecord[]).slice(this.#positions.get(lost)), (logs[lost] as LogRecord[]).length);
-    return delivered;
-  }
-
-  async #deliver(partition: number, records: readonly LogRecord[], high: number): Promise<void> {
-    const position = this.#positions.get(partition) ?? 0;
-    await this.handlers?.onBatch({
-      partition,
-      high,
-      records,
-      heartbeat: async () => this.#beat(),
-      resolve: (offset) => {
-        if (this.#positions.get(partition) === undefined || (this.#positions.get(partition) as number) <= offset)
-          this.#positions.set(partition, offset + 1);
-      },
-    });
-    // A seek during the batch decides where reading goes on; else the resolved offset does.
-    if (!this.#positions.has(partition)) this.#positions.set(partition, position);
-  }
-
-  #beat(): void {
-    this.lastHeartbeatAt = this.#deps.world.now();
-    this.handlers?.onHeartbeat();
-  }
+function trackGateways(world: World) {
+  const outages: Outage[] = [];
+  let up = 0;
+  return {
+    outages,
+    any: () => up > 0,
+    stray(): void {
+      const open = outages.at(-1);
+      if (up === 0 && open !== undefined) open.strays += 1;
+    },
+    /** A gateway is there until the returned function is called. */
+    up(_process: SimProcess): () => void {
+      const open = outages.at(-1);
+      if (up === 0 && open !== undefined) open.toMs = world.now();
+      up += 1;
+      return () => {
+        up -= 1;
+        if (up === 0) outages.push({ fromMs: world.now(), toMs: Number.POSITIVE_INFINITY, strays: 0 });
+      };
+    },
+  };
 }
