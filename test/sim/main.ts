@@ -108,7 +108,7 @@ async function runAll(): Promise<void> {
         done += 1;
         steps += line.steps;
         for (const [name, count] of Object.entries(line.counts)) counts.set(name, (counts.get(name) ?? 0) + count);
-        if (line.failure !== undefined && failures.push(line) <= 25)
+        if (line.failure !== undefined && failures.push(line) <= 5)
           print(
             `  seed ${line.seed} failed: ${line.failure.split('\n')[0]}\n    again: node --import tsx test/sim/main.ts --seed ${line.seed}`,
           );
