@@ -1,6 +1,7 @@
 // What a flush publishes besides final rows: open sessions, live viewers, videos. None of it is needed for a correct result, so it
 // is written under a budget and left out when it stands in the way.
 
+import { isStream } from '../schemas/door-sessions.ts';
 import type { SessionPart } from '../schemas/session.ts';
 import type { Output } from './core/outputs.ts';
 import type { LiveViewers, PartitionState, SessionKey } from './core/partition.ts';
@@ -47,7 +48,9 @@ export class Publisher {
   /** Changed sessions within the budget, and the live figures if they moved. */
   take(state: PartitionState, rowsMax: number): Provisional {
     const appendAt = streamTime(state);
-    const open = takeChanged(state, rowsMax).map(({ part, playing }) => ({ part, playing, appendAt, foldVersion: FOLD_VERSION }));
+    // A stream is no session of a viewer: nobody asks for it while it runs.
+    const changed = takeChanged(state, rowsMax).filter(({ part }) => !isStream(part.context.protocol));
+    const open = changed.map(({ part, playing }) => ({ part, playing, appendAt, foldVersion: FOLD_VERSION }));
     return { open, gone: takeGone(state), live: this.#takeLive(state, appendAt) };
   }
 

@@ -33,6 +33,7 @@ export type AppDeps = {
     keysPerMinuteMax: number;
     refusedPerMinuteMax: number;
     corsOrigins: readonly string[];
+    microticksCorsOrigins: readonly string[];
     trustedHops: number;
   };
   version: string;
@@ -50,7 +51,10 @@ export function createApp(deps: AppDeps): Express {
   app.set('query parser', 'simple');
   app.use(tracing(deps.services.uuid), requestLog(deps.logger), timed(deps));
   app.use(headers(), compression());
-  app.use(['/v1', '/api/v1', '/analytics', '/stats', '/sessions', '/events', '/openapi.json'], crossOrigin(deps.config.corsOrigins));
+  const { corsOrigins, microticksCorsOrigins } = deps.config;
+  app.use(['/v1', '/api/v1', '/stats', '/openapi.json'], crossOrigin(corsOrigins));
+  app.use('/analytics', crossOrigin(corsOrigins, ['DELETE']));
+  app.use(['/sessions', '/events'], crossOrigin(microticksCorsOrigins));
   const limits = createLimits(deps.config);
   for (const route of routes) app[route.method](expressPath(route.path), ...pipeline(route, deps, limits));
   for (const route of deps.dialects) app[route.method](expressPath(route.path), ...dialectPipeline(route, deps, limits));
@@ -184,10 +188,10 @@ function headers(): RequestHandler {
   });
 }
 
-function crossOrigin(origins: readonly string[]): RequestHandler {
+function crossOrigin(origins: readonly string[], furtherMethods: readonly string[] = []): RequestHandler {
   return cors({
     origin: origins.includes('*') ? '*' : [...origins],
-    methods: ['GET', 'HEAD'],
+    methods: ['GET', 'HEAD', ...furtherMethods],
     allowedHeaders: ['Authorization', 'Accept', 'If-None-Match', 'traceparent'],
     exposedHeaders: ['ETag', 'Link', 'RateLimit', 'RateLimit-Policy', 'Retry-After', 'traceparent', 'X-Data-Through'],
     maxAge: 600,
@@ -240,6 +244,12 @@ function documents(app: Express, version: string): void {
 }
 
 function dashboard(app: Express, directory: string): void {
+  // The address that clients of Microticks open, key and all: the dashboard takes it behind the #, where no server sees it again.
+  app.get('/dash', ({ query }, response) => {
+    const { key } = query;
+    response.setHeader('cache-control', 'no-store');
+    response.redirect(302, typeof key === 'string' && key !== '' ? `/#key=${encodeURIComponent(key)}` : '/');
+  });
   if (existsSync(directory)) {
     app.use('/dashboard', express.static(directory));
     app.use('/', express.static(directory));

@@ -79,6 +79,12 @@ export const queryConfigSpec = {
     default: '',
     description: 'Origins whose pages may read the API in a browser, comma-separated; * = any',
   }),
+  microticksCorsOrigins: setting({
+    env: 'PLAYHEAD_MICROTICKS_CORS_ORIGINS',
+    schema: rule.list(),
+    default: '*',
+    description: 'Origins whose pages may read the lists of Microticks in a browser, comma-separated; * = any, as with a Microticks server',
+  }),
   trustedHops: setting({
     env: 'PLAYHEAD_QUERY_TRUSTED_HOPS',
     schema: rule.integer(0, 10),

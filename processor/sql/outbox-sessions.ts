@@ -1,4 +1,5 @@
 import type { Statement } from '../../infra/runtime/ports.ts';
+import { STREAM_PROTOCOLS } from '../../schemas/door-sessions.ts';
 
 /** A row of `sessions` with its watch sections as [run, fromMs, toMs, startedAtMs, rateMilli]. */
 export type OutboxSessionRow = {
@@ -60,7 +61,7 @@ const COLUMNS = `site, session, video, part, started_at, ended_at, reason, attem
   duration_ms, live, page_host, page_path, referrer_host, source, medium, campaign, country, region, browser, platform, device, player_name,
   player_version, protocol, bot, meta, received, lost, duplicates, late, append_at, fold_version, emission_seq, source_offset`;
 
-/** Sealed parts of a stretch of emissions, both ends included. */
+/** Sealed parts of a stretch of emissions, both ends included; streams are no sessions of viewers. */
 export const outboxSessions: Statement<[partition: number, first: number, last: number], OutboxSessionRow> = {
   name: 'processor_outbox_sessions',
   text: `
@@ -70,5 +71,6 @@ export const outboxSessions: Statement<[partition: number, first: number, last: 
       FROM watch_sections w
       WHERE w.site = s.site AND w.video = s.video AND w.started_at = s.started_at AND w.session = s.session AND w.part = s.part
         AND w.partition = s.partition AND w.emission_seq = s.emission_seq), '[]') AS sections
-    FROM sessions s WHERE partition = $1 AND emission_seq BETWEEN $2 AND $3 ORDER BY emission_seq`,
+    FROM sessions s WHERE partition = $1 AND emission_seq BETWEEN $2 AND $3 AND protocol <> ALL ('{${STREAM_PROTOCOLS.join(',')}}'::text[])
+    ORDER BY emission_seq`,
 };

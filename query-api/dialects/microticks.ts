@@ -69,6 +69,7 @@ function listOf<C extends Columns, Name extends keyof C & string>(
       site: caller.site,
       date,
       consumer: textOf(query, 'consumer'),
+      session: textOf(query, 'session'),
       sort: sortOf(query, columns, byDefault),
       limit: Math.min(limit, LIMIT_MAX),
       offset: Math.min(numberOf(query, 'offset', 0), OFFSET_MAX),

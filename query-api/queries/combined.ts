@@ -1,5 +1,6 @@
 // The common table expression under every question about rows: one row per session, its parts put together. Sums add up,
 // unique watch time of several parts is the union of their sections, context is that of the first part.
+import { STREAM_PROTOCOLS } from '../../schemas/door-sessions.ts';
 import { isoOf } from '../core/civil.ts';
 import type { Dimension, Filter, PlainDimension } from '../core/filter.ts';
 import type { TimeRange } from '../core/interval.ts';
@@ -28,7 +29,12 @@ export type RowSource = {
   readonly range: TimeRange;
   readonly videos: readonly string[];
   readonly state: SessionState;
+  /** Streams too (schemas/door-sessions.ts); no figure counts them. */
+  readonly streams?: boolean;
 };
+
+/** Condition on a row of sessions: it is one of a viewer. Literal, since it never changes. */
+export const NO_STREAM = `protocol <> ALL ('{${STREAM_PROTOCOLS.join(',')}}'::text[])`;
 
 /** Figures of a session, as SQL over the rows `p` of its parts; of a single part they are the columns themselves. */
 const SUMS: readonly (readonly [column: string, combined: string])[] = [
@@ -75,6 +81,7 @@ function partConditions(source: RowSource, params: ParamList): string {
     `started_at < ${params.add(isoOf(source.range.toMs))}::timestamptz`,
   ];
   if (source.videos.length > 0) conditions.push(`video = ANY(${params.add(source.videos)}::text[])`);
+  if (source.streams !== true) conditions.push(NO_STREAM);
   return conditions.join(' AND ');
 }
 

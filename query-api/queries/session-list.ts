@@ -1,9 +1,11 @@
 // Sessions, newest first: one row per (session, video), its parts put together, by keyset (started_at, session, video). The
 // page's keys are found first, along an index; only those sessions are then put together.
+import { isStream } from '../../schemas/door-sessions.ts';
 import { isoOf } from '../core/civil.ts';
+import type { Filter } from '../core/filter.ts';
 import type { Question } from '../core/question.ts';
 import { type Bound, bound, type ParamList, paramList } from './bound.ts';
-import { combinedSessions, contextColumn } from './combined.ts';
+import { combinedSessions, contextColumn, NO_STREAM } from './combined.ts';
 
 /** Place in the list after which the page begins. */
 export type SessionKey = { readonly startedAtMs: number; readonly session: string; readonly video: string };
@@ -56,9 +58,10 @@ const CONTEXT = [
 /** `limit` rows after `after`. */
 export function sessionList(question: Question, options: { after: SessionKey | undefined; limit: number }): Bound<SessionListRow> {
   const params = paramList();
-  const keys = pageKeys(question, options, params);
+  const streams = question.filters.some(asksForStreams);
+  const keys = pageKeys({ ...question, streams }, options, params);
   const context = CONTEXT.map((name) => contextColumn({ kind: 'plain', name }, `context_${name}`, params));
-  const combined = combinedSessions(question, [...context, { name: 'seal_reason', sql: 'reason' }], params, 'page_keys');
+  const combined = combinedSessions({ ...question, streams }, [...context, { name: 'seal_reason', sql: 'reason' }], params, 'page_keys');
   const text = `WITH page_keys AS MATERIALIZED (${keys}), ${combined}
 SELECT session, video, started_at, ended_at, open, seal_reason AS reason, attempts, plays, unique_watch_ms, total_watch_ms, completions,
   startup_ms, stalls, stall_ms, start_failures, playback_failures, exits_before_start,
@@ -67,14 +70,23 @@ FROM combined ORDER BY started_at DESC, session, video`;
   return bound('session_list', text, params.values);
 }
 
+/** Streams are listed where their protocol is asked for by name, and only there. */
+const asksForStreams = ({ dimension, negated, value }: Filter): boolean =>
+  dimension.kind === 'plain' && dimension.name === 'protocol' && !negated && isStream(value);
+
 /** Part 0 stands for its session, since context is that of the first part; of provisional sessions any open part does. */
-function pageKeys(question: Question, options: { after: SessionKey | undefined; limit: number }, params: ParamList): string {
+function pageKeys(
+  question: Question & { streams: boolean },
+  options: { after: SessionKey | undefined; limit: number },
+  params: ParamList,
+): string {
   const conditions = [
     `t.site = ${params.add(question.site)}::text`,
     `t.started_at >= ${params.add(isoOf(question.range.fromMs))}::timestamptz`,
     `t.started_at < ${params.add(isoOf(question.range.toMs))}::timestamptz`,
   ];
   if (question.videos.length > 0) conditions.push(`t.video = ANY(${params.add(question.videos)}::text[])`);
+  if (!question.streams) conditions.push(`t.${NO_STREAM}`);
   for (const [i, filter] of question.filters.entries()) {
     const column = contextColumn(filter.dimension, `filter_${i}`, params);
     conditions.push(`(${column.sql}) ${filter.negated ? '<>' : '='} ${params.add(filter.value)}::text`);

@@ -11,10 +11,11 @@ export type TickEventRow = { id: number | null; session_id: string; time: number
 export function tickEvents(list: TickList<keyof typeof TICK_EVENT_COLUMNS>): Bound<TickEventRow> {
   const params = paramList();
   const site = `${params.add(list.site)}::text`;
-  const conditions = [`e.site = ${site}`, `starts_with(e.session, ${params.add(TICKS_SESSION_PREFIX)}::text)`];
+  const conditions = [`e.site = ${site}`, `starts_with(e.session, '${TICKS_SESSION_PREFIX}')`];
   if (list.date !== '') conditions.push(`starts_with(${instantText('e.at')}, ${params.add(list.date)}::text)`);
+  if (list.session !== '') conditions.push(`e.session = ${params.add(TICKS_SESSION_PREFIX + list.session)}::text`);
   if (list.consumer !== '') {
-    const of = `site = ${site} AND protocol = ${params.add(TICKS_PROTOCOL)}::text AND meta ->> 'consumer' = ${params.add(list.consumer)}::text`;
+    const of = `site = ${site} AND video = '' AND protocol = ${params.add(TICKS_PROTOCOL)}::text AND meta ->> 'consumer' = ${params.add(list.consumer)}::text`;
     conditions.push(`e.session IN (SELECT session FROM sessions WHERE ${of} UNION SELECT session FROM open_sessions WHERE ${of})`);
   }
   const text = `SELECT (e.data ->> 'id')::int8 AS id, substr(e.session, ${TICKS_SESSION_PREFIX.length + 1}) AS session_id, e.at AS time, e.name AS action,

@@ -100,7 +100,8 @@ export const sessionsRoute = route({
   path: '/v1/sessions',
   scope: 'query',
   summary: 'Sessions, newest first',
-  description: 'As CSV or NDJSON with a key of scope export, `limit` may be as large as the export limit.',
+  description:
+    'As CSV or NDJSON with a key of scope export, `limit` may be as large as the export limit. Streams of doors that only count events are no sessions: filter=protocol:analytics_engine lists them.',
   query: z.strictObject({ ...rangeParameters, ...videosParameter, ...filterParameters, ...pageParameters }),
   answer: rangeAnswer(z.array(z.object(sessionShape)), nextShape),
   tabular: true,

@@ -141,7 +141,7 @@ describe('Analytics Engine', { timeout: 240_000 }, () => {
   const untyped = events.filter((event) => event.type === undefined);
   const typed = events.filter((event) => event.type === 'b');
 
-  it('counts every event by day, Sunday week and month of the zone of its site, in sets by type', async () => {
+  it('counts every event by day, Sunday week and month of the zone of its site (the peer: of its machine), in sets by type', async () => {
     await inParallel(events);
     for (const [query, set] of [
       [{}, untyped],
@@ -159,6 +159,18 @@ describe('Analytics Engine', { timeout: 240_000 }, () => {
     const [someone] = typed.filter((event) => event.uniqueId !== undefined);
     const ofSomeone = typed.filter((event) => event.uniqueId === someone?.uniqueId);
     assert.deepEqual((await read({ type: 'b', lookback: '12', uniqueId: someone?.uniqueId ?? '' })).global, truthOf(ofSomeone, now, 12));
+  });
+
+  it('gives the days on which clocks change their 23 and 25 hours', async () => {
+    // New Zealand: summer time ended on 5 April and began on 27 September 2026.
+    const changes = ['2026-04-05', '2026-09-27'];
+    const hours = changes.flatMap((day) => Array.from({ length: 52 }, (_, i) => Date.parse(`${day}T00:00:00+12:00`) + (i - 14) * HOUR_MS));
+    const sent = hours.map((createdAt) => ({ name: 'hour', createdAt, type: 'clocks' }));
+    await inParallel(sent);
+    await untilCounted({ type: 'clocks' }, sent.length);
+    const { daily, weekly, monthly } = (await read({ type: 'clocks', lookback: '400' })).global;
+    assert.deepEqual({ daily, weekly, monthly }, truthOf(sent, now, 400));
+    assert.deepEqual([daily['2026-04-05'], daily['2026-09-27']], [25, 23]);
   });
 
   it('takes 7 for a lookback that is none', async () => {
@@ -192,6 +204,33 @@ describe('Analytics Engine', { timeout: 240_000 }, () => {
     assert.deepEqual(monthly, Object.fromEntries(old.map((at) => [localDay(at).slice(0, 7), 1])));
   });
 
+  it('MAX_AGE takes single old events away and no others, traffic or not, and 0 or junk takes none (the peer: all or nothing)', async () => {
+    const ages = [1, 20, 30, 400];
+    await inParallel(ages.map((days) => ({ name: 'aging', createdAt: now - days * DAY_MS, type: 'aging' })));
+    await untilCounted({ type: 'aging' }, ages.length);
+    const shown = async (): Promise<number> => sum((await read({ type: 'aging', lookback: '1000' })).global.monthly);
+    const setting = (value: unknown): Promise<void> =>
+      withDatabase(system.database, async (client) => {
+        await client.query(
+          `INSERT INTO site_doors (site, protocol, settings) VALUES ($1, 'analytics_engine', $2) ON CONFLICT (site, protocol) DO UPDATE SET settings = $2`,
+          [system.site, JSON.stringify({ maxAgeMs: value })],
+        );
+      });
+    await setting(25 * DAY_MS);
+    assert.equal(await shown(), 2);
+    await store({ name: 'aging', createdAt: now, type: 'aging' });
+    await store({ name: 'aging', createdAt: now - 500 * DAY_MS, type: 'aging' });
+    await eventually(
+      async () => (await shown()) === 3,
+      async () => String(await shown()),
+      30_000,
+    );
+    for (const junk of [0, -1, 'a week', null, 1e300]) {
+      await setting(junk);
+      assert.equal(await shown(), ages.length + 2, JSON.stringify(junk));
+    }
+  });
+
   it('reads seconds as such (the peer: never shows them), and counts the future at receipt', async () => {
     await store({ name: 'seconds', createdAt: Math.floor(now / 1000), type: 'units' });
     await store({ name: 'ahead', createdAt: now + 40 * DAY_MS, type: 'units' });
@@ -200,6 +239,55 @@ describe('Analytics Engine', { timeout: 240_000 }, () => {
     assert.deepEqual(usages['seconds']?.daily, { [localDay(Math.floor(now / 1000) * 1000)]: 1 });
     const [day] = Object.keys(usages['ahead']?.daily ?? {});
     assert.ok(day === localDay(now) || day === localDay(Date.now()), day);
+  });
+
+  it('shows its streams to nobody as sessions or plays, unless they are asked for by protocol', async () => {
+    const ask = async (path: string): Promise<Body> => (await call(`${system.query}/v1/${path}`, { key: `Bearer ${system.readKey}` })).body;
+    await eventually(
+      async () => (await ask('sessions?filter=protocol:analytics_engine&limit=1000')).data.length > 0 || closing(),
+      async () => 'no stream is sealed',
+      60_000,
+    );
+    const streams = (await ask('sessions?filter=protocol:analytics_engine&limit=1000')).data;
+    assert.ok(streams.every(({ plays, protocol }: Body) => plays === 0 && protocol === 'analytics_engine'));
+    assert.deepEqual((await ask('sessions')).data, []);
+    const plays = await ask('plays');
+    assert.deepEqual([plays.data.attempts, plays.data.plays, plays.provisionalSessions], [0, 0, 0]);
+    for (const dimension of ['protocol', 'device', 'country'])
+      assert.deepEqual((await ask(`plays?groupBy=${dimension}`)).data, [], dimension);
+    assert.equal((await ask('visits')).data.visits, 0);
+    assert.ok((await ask('events?name=signup')).data.length > 0);
+    assert.equal((await ask('events?name=equal&groupBy=name')).data[0].count, 150);
+    const [{ session }] = streams;
+    assert.equal((await ask(`sessions/${session}`)).data.length, 1);
+  });
+
+  /** Seals what is open; false, so that it can be asked for again. */
+  async function closing(): Promise<boolean> {
+    await system.closeAll();
+    return false;
+  }
+
+  it('lets nobody into its counters who only knows the public key of players', async () => {
+    const session = 'analytics_engine-guess';
+    const events = [{ type: 'custom', at: now, name: 'signup', data: { type: 'guessed' } }];
+    const body = JSON.stringify({ key: system.writeKey, session, video: { id: 'intro' }, events });
+    assert.equal((await fetch(`${system.ingest}/v1/beacons`, { method: 'POST', body })).status, 202);
+    await eventually(
+      async () => {
+        const { body: listed } = await call(`${system.query}/v1/events?video=intro`, { key: `Bearer ${system.readKey}` });
+        return listed.data.length === 1 && listed.data[0].session !== session;
+      },
+      async () => 'the event is not there',
+      30_000,
+    );
+    assert.deepEqual(await read({ type: 'guessed', lookback: '1000' }), { global: { daily: {}, weekly: {}, monthly: {} }, usages: {} });
+  });
+
+  it('keeps text that looks like an escape, and events with it', async () => {
+    const uniqueId = '\\u0000 \\ud800';
+    await store({ name: '\\u0000', createdAt: now, type: 'escapes', uniqueId });
+    await untilCounted({ type: 'escapes', uniqueId }, 1);
   });
 
   it('lets a key do what it may and nothing else (the peer: one secret does all)', async () => {

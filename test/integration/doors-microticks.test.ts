@@ -72,6 +72,10 @@ describe('Microticks', { timeout: 240_000 }, () => {
     };
     for (let n = 0; n < i % 5; n++) await act('click', { x: n, tag: 'video#main' });
     if (i % 3 === 0) await act('scroll', 'plain text');
+    if (i % 4 === 1) {
+      await act('fullscreen', { on: true });
+      await act('captions', { on: true, language: 'nl' });
+    }
     if (i % 2 === 1) return truth;
     await act('stopSession', { reason: 'unload' });
     await fine('/sessions/stop', { token, ts: iso(at) });
@@ -146,6 +150,25 @@ describe('Microticks', { timeout: 240_000 }, () => {
     assert.equal((await sessions()).length, SESSIONS);
   });
 
+  it('gives every action of one session, and its whole timeline', async () => {
+    const truth = truths.find(({ events }) => events.length > 4 && events.some(({ action }) => action === 'captions')) as Truth;
+    const { body } = await list('/events', { session: truth.token, sort: 'time' });
+    assert.deepEqual(body.events, truth.events);
+    assert.deepEqual(
+      (await sessions({ session: truth.token })).map(({ id, clicks }) => [id, clicks]),
+      [[truth.token, truth.clicks]],
+    );
+    assert.deepEqual((await list('/events', { session: 'none' })).body.events, []);
+    const timeline = await fetch(`${system.query}/v1/sessions/microticks-${truth.token}/events`, {
+      headers: { authorization: `Bearer ${system.readKey}` },
+    });
+    const { data } = (await timeline.json()) as Body;
+    assert.deepEqual(
+      data.filter(({ type }: Body) => type === 'custom').map(({ name }: Body) => name),
+      truth.events.map(({ action }) => action),
+    );
+  });
+
   it('gives pages, and what was asked by date and consumer', async () => {
     const pages: string[] = [];
     for (let offset = 0; offset < SESSIONS; offset += 7) {
@@ -168,6 +191,14 @@ describe('Microticks', { timeout: 240_000 }, () => {
     }
     assert.equal((await sessions({ consumer: system.writeKey })).length, SESSIONS);
     assert.equal((await list('/events', { consumer: system.writeKey, limit: '5' })).body.count, 5);
+    const all = (await list('/events', { sort: 'time' })).body.events;
+    const paged: Event[] = [];
+    for (let offset = 0; offset < all.length; offset += 11)
+      paged.push(...(await list('/events', { sort: 'time', limit: '11', offset: String(offset) })).body.events);
+    assert.deepEqual(paged, all);
+    const noticed = (await list('/sessions', { limit: '20000' })).body;
+    assert.equal(noticed.sessions.length, SESSIONS);
+    assert.match(noticed.warning, /"limit" may be at most 10000/);
     assert.deepEqual(await sessions({ consumer: 'another' }), []);
     assert.deepEqual(await sessions({ date: '1999' }), []);
     for (const [name, value] of [
@@ -198,6 +229,40 @@ describe('Microticks', { timeout: 240_000 }, () => {
         assert.equal(typeof answer.body.description, 'string');
       }
     }
+  });
+
+  it('lets pages of any origin read with a key (as the peer), and nobody without one', async () => {
+    const origin = 'https://board.example';
+    for (const path of ['/sessions', '/events']) {
+      const wanted = { origin, 'access-control-request-method': 'GET', 'access-control-request-headers': 'authorization' };
+      for (const base of [system.query, system.ingest]) {
+        const { status, headers } = await fetch(base + path, { method: 'OPTIONS', headers: wanted });
+        assert.equal(status, 204, base);
+        assert.ok([origin, '*'].includes(headers.get('access-control-allow-origin') ?? ''), base);
+        assert.match(headers.get('access-control-allow-methods') ?? '', /\bGET\b/);
+        assert.match(headers.get('access-control-allow-headers') ?? '', /authorization/i);
+      }
+      for (const key of [system.readKey, 'wrong']) {
+        const answer = await fetch(`${system.query}${path}?key=${key}`, { headers: { origin } });
+        assert.equal(answer.status, key === 'wrong' ? 401 : 200);
+        assert.equal(answer.headers.get('access-control-allow-origin'), '*');
+      }
+    }
+    const sent = await fetch(`${system.ingest}/sessions`, {
+      method: 'POST',
+      headers: { origin },
+      body: new URLSearchParams({ consumer_key: 'nobody', ts: iso(base) }),
+    });
+    assert.equal(sent.headers.get('access-control-allow-origin'), origin);
+  });
+
+  it('leads /dash to the dashboard, the key where no server sees it again', async () => {
+    const open = async (path: string): Promise<[number, string | null]> => {
+      const { status, headers } = await fetch(system.query + path, { redirect: 'manual' });
+      return [status, headers.get('location')];
+    };
+    assert.deepEqual(await open('/dash'), [302, '/']);
+    assert.deepEqual(await open('/dash?key=sk_a%26b'), [302, '/#key=sk_a%26b']);
   });
 
   it('refuses bad input and stores its neighbours', async () => {

@@ -197,7 +197,7 @@ VALUES (0, 1, gen_random_uuid(), 1, 1, 1, '\\x00', $1, '{}')`;
     await server.sql('DELETE FROM partition_progress');
   });
 
-  it('read as many rows for many events as for few', async () => {
+  it('read as many rows for many events as for few (Analytics Engine loads them all)', async () => {
     await clear();
     const boundaries = Array.from({ length: DAYS + 1 }, (_, day) => START_MS + day * DAY_MS - 2 * HOUR_MS).slice(1);
     const read = async (asked: EventCountQuestion): Promise<number> => {

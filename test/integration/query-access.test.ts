@@ -251,6 +251,16 @@ describe('query limits', { timeout: 60_000 }, () => {
     assert.match(await server.registry.metrics(), /playhead_query_limit_hits_total\{limit="requests_per_key"\} 2/);
   });
 
+  it('allows listed origins to flush counted events, and nobody else to do more than read', async () => {
+    const methods = async (path: string): Promise<string[]> => {
+      const asked = { origin: 'https://dash.example', 'access-control-request-method': 'DELETE' };
+      const { headers } = await server.ask(path, { key: null, method: 'OPTIONS', headers: asked });
+      return (headers.get('access-control-allow-methods') ?? '').split(',');
+    };
+    assert.deepEqual(await methods('/analytics'), ['GET', 'HEAD', 'DELETE']);
+    for (const path of ['/stats', '/v1/plays', '/sessions']) assert.deepEqual(await methods(path), ['GET', 'HEAD'], path);
+  });
+
   it('allows reading pages of listed origins only, with the Authorization header', async () => {
     const preflight = (origin: string) =>
       server.ask('/v1/plays', {
