@@ -3,7 +3,7 @@
 import type { OwnedDraft } from '../collect.ts';
 import { type Draft, NO_DRAFT_CONTEXT, rejectOf } from '../core/draft.ts';
 import { keyInstantOf, localDayOf } from '../core/local-day.ts';
-import { trafficOf, trafficText } from '../core/protocols/ga-traffic.ts';
+import { type Traffic, trafficOf, trafficText } from '../core/protocols/ga-traffic.ts';
 import {
   campaignFields,
   GA4_BODY_BYTES_MAX,
@@ -83,6 +83,7 @@ function ownedOf(deps: VisitDoorDeps, request: DoorRequest, site: Site, asked: G
   const nonce = deps.uuid().slice(0, 13);
   const drafts: Draft[] = [];
   const visitors = new Map<string, string>();
+  const sourceOf = sourcesOf(deps);
   const timezone = deps.visitSettings.timezoneOf(key.site);
   const id = request.query.get('measurement_id') ?? request.query.get('firebase_app_id') ?? '';
   for (const event of asked.events) {
@@ -90,7 +91,7 @@ function ownedOf(deps: VisitDoorDeps, request: DoorRequest, site: Site, asked: G
     const session = visitors.get(event.sessionId) ?? visitorKey(deps, key.site, parts, keyInstantOf(request.receivedAt, timezone));
     if (session === '') return 'not_ready';
     visitors.set(event.sessionId, session);
-    const hit = describe(deps, request, { asked, event, session, nonce, timezone, trusted: site.trusted });
+    const hit = describe(deps, request, { asked, event, session, nonce, timezone, trusted: site.trusted, sourceOf });
     drafts.push(hitDraft(hit));
     const video = ga4Playback(event);
     if (video !== undefined) drafts.push(videoDraft(hit, video.playback, video.media));
@@ -98,11 +99,38 @@ function ownedOf(deps: VisitDoorDeps, request: DoorRequest, site: Site, asked: G
   return [...joinDrafts(drafts), ...asked.problems.map(rejectDraft)].map((draft) => ({ key, draft }));
 }
 
-type Described = { asked: Ga4Request; event: Ga4Event; session: string; nonce: string; timezone: string; trusted: boolean };
+type Source = { traffic: Traffic; digest: string };
+type SourceOf = (page: string, fields: Readonly<Record<string, string>>) => Source;
 
-function describe(deps: VisitDoorDeps, request: DoorRequest, { asked, event, session, nonce, timezone, trusted }: Described): VisitHit {
+/** Where events came from: most of a request from the same place, which is looked at once. */
+function sourcesOf(deps: VisitDoorDeps): SourceOf {
+  const known = new Map<string, Source>();
+  return (page, fields) => {
+    const name = JSON.stringify([page, fields]);
+    let source = known.get(name);
+    if (source === undefined) {
+      const traffic = trafficOf({ fields, page }, deps.lookups.referrer);
+      source = { traffic, digest: digestOf(deps, trafficText(traffic)) };
+      known.set(name, source);
+    }
+    return source;
+  };
+}
+
+type Described = {
+  asked: Ga4Request;
+  event: Ga4Event;
+  session: string;
+  nonce: string;
+  timezone: string;
+  trusted: boolean;
+  sourceOf: SourceOf;
+};
+
+function describe(deps: VisitDoorDeps, request: DoorRequest, given: Described): VisitHit {
+  const { asked, event, session, nonce, timezone, trusted } = given;
   const { page, referrer } = pageOfEvent(event);
-  const traffic = trafficOf({ fields: campaignFields(event, referrer), page }, deps.lookups.referrer);
+  const { traffic, digest } = given.sourceOf(page, campaignFields(event, referrer));
   if (event.clamped) deps.metrics.oddity('ga4', 'clock_clamped', 1);
   if (!trusted && (asked.address !== '' || asked.userAgent !== '')) deps.metrics.oddity('ga4', 'untrusted_override', 1);
   const { host, path } = deps.lookups.page(page);
@@ -118,7 +146,7 @@ function describe(deps: VisitDoorDeps, request: DoorRequest, { asked, event, ses
       kind: event.sessionId !== '' ? 'session' : isPage(event.name) ? 'page' : 'event',
       order: '',
       interactive: true,
-      source: digestOf(deps, trafficText(traffic)),
+      source: digest,
       nonce: `${nonce}.${event.index}`,
     },
     name: event.name,

@@ -131,11 +131,16 @@ export const pageOfEvent = ({ params }: Ga4Event): { page: string; referrer: str
   referrer: textOf(params['page_referrer'], URL_BYTES_MAX),
 });
 
-/** Campaign parameters under the names of version 1. */
+const CAMPAIGN_NAMES = Object.entries({ cs: 'source', cm: 'medium', cn: 'campaign', ck: 'term', cc: 'content', ci: 'campaign_id' });
+
+/** Campaign parameters under the names of version 1; those that are not said are left out. */
 export function campaignFields({ params }: Ga4Event, referrer: string): Record<string, string> {
-  const names = { cs: 'source', cm: 'medium', cn: 'campaign', ck: 'term', cc: 'content', ci: 'campaign_id' };
-  const fields = Object.entries(names).map(([short, name]) => [short, textOf(params[name], TITLE_BYTES_MAX)]);
-  return { ...Object.fromEntries(fields), dr: referrer };
+  const fields: Record<string, string> = { dr: referrer };
+  for (const [short, name] of CAMPAIGN_NAMES) {
+    const text = textOf(params[name], TITLE_BYTES_MAX);
+    if (text !== '') fields[short] = text;
+  }
+  return fields;
 }
 
 const VIDEO_EVENTS: Readonly<Record<string, Playback['type']>> = {
