@@ -2,6 +2,8 @@
 // happens to the connection in the middle (protocols.md sections 2, 3 and 15).
 import assert from 'node:assert/strict';
 import { readFile } from 'node:fs/promises';
+import { createServer } from 'node:http';
+import type { AddressInfo } from 'node:net';
 import { after, afterEach, before, beforeEach, describe, it } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
@@ -43,6 +45,31 @@ function differenceMs(one: readonly Section[], two: readonly Section[]): number 
   const times = (sections: readonly Section[], at: number): number =>
     sections.filter(({ fromMs, toMs }) => fromMs <= at && at < toMs).length;
   return edges.reduce((sum, edge, i) => sum + ((edges[i + 1] ?? edge) - edge) * Math.abs(times(one, edge) - times(two, edge)), 0);
+}
+
+type Relay = { url: string; came: string[]; wentOn: string[]; close(): Promise<void> };
+
+/** Passes requests on to a server, the first batch later than others; notes the first event of each as it comes and as it goes on. */
+async function startRelay(target: string, firstWaitsMs: number): Promise<Relay> {
+  const [came, wentOn]: [string[], string[]] = [[], []];
+  const server = createServer(async (request, response) => {
+    const body = Buffer.concat(await request.toArray()).toString();
+    const headers = new Headers(
+      Object.entries(request.headers).filter(([name]) => !/^(host|connection|content-length)$/.test(name)) as never,
+    );
+    const { method = 'GET', url = '/' } = request;
+    if (method === 'POST') {
+      const first = JSON.parse(body).events[0].name;
+      if (came.push(first) === 1) await sleep(firstWaitsMs);
+      wentOn.push(first);
+    }
+    const answer = await fetch(target + url, { method, headers, ...(method === 'POST' ? { body } : {}) });
+    response.writeHead(answer.status, Object.fromEntries([...answer.headers].filter(([name]) => name.startsWith('access-control-'))));
+    response.end(await answer.text());
+  });
+  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
+  const { port } = server.address() as AddressInfo;
+  return { url: `http://127.0.0.1:${port}`, came, wentOn, close: () => new Promise((resolve) => server.close(() => resolve())) };
 }
 
 describe("mave's clients in a browser", () => {
@@ -259,6 +286,36 @@ describe("mave's clients in a browser", () => {
       const entry = await only(embed, ({ evidence }) => evidence.duplicates >= 1 && evidence.received >= 2);
       assert.deepEqual([entry.plays, entry.evidence.received, entry.evidence.lost], [1, 2, 0]);
       assertWatched(entry, [{ fromMs: 0, toMs: paused.positionMs }], 'total watch time');
+    });
+
+    it('a pause that overtakes what the hidden page has sent proves its play all the same', async () => {
+      const relay = await startRelay(system.ingest, 2_500);
+      try {
+        const { player, embed } = await openData(relay.url);
+        await player.play();
+        await player.heard('playing');
+        await player.reached(1_500);
+        // Pages cannot be hidden in a browser without a window: the client is told what it would see.
+        await page.evaluate("Object.defineProperty(document, 'visibilityState', { value: 'hidden', configurable: true })");
+        await page.evaluate("document.dispatchEvent(new Event('visibilitychange'))");
+        await until('the beacon of the hidden page', async () => (relay.came.length > 0 ? true : undefined), 5_000);
+        await page.evaluate("Object.defineProperty(document, 'visibilityState', { value: 'visible', configurable: true })");
+        const paused = await player.pause();
+        const entry = await only(embed, ({ evidence }) => evidence.received >= 2);
+        assert.deepEqual(
+          [relay.came.slice(0, 2), relay.wentOn.slice(0, 2)],
+          [
+            ['play', 'pause'],
+            ['pause', 'play'],
+          ],
+        );
+        assert.deepEqual([entry.plays, entry.seeks], [1, 0]);
+        assertWatched(entry, [{ fromMs: 0, toMs: paused.positionMs }], 'total watch time');
+        const events = await ask(`/v1/sessions/${entry.session}/events`);
+        assert.deepEqual(events.map(({ type }: Answer) => type).slice(0, 2), ['playing', 'pause']);
+      } finally {
+        await relay.close();
+      }
     });
 
     it('the gateway killed in the middle loses nothing', async () => {
