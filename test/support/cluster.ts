@@ -113,7 +113,9 @@ async function format(java: Java & { clusterId: string }, plan: NodePlan, plans:
   const lines = Object.entries(properties).map(([name, value]) => `${name}=${value}`);
   await writeFile(file, `${lines.join('\n')}\n`);
   const classPath = ['-XX:TieredStopAtLevel=1', '-cp', join(java.kafkaLibs, '*')];
-  await run(java.java, [...classPath, 'kafka.tools.StorageTool', 'format', `--cluster-id=${java.clusterId}`, '-c', file], { cwd: plan.directory });
+  await run(java.java, [...classPath, 'kafka.tools.StorageTool', 'format', `--cluster-id=${java.clusterId}`, '-c', file], {
+    cwd: plan.directory,
+  });
 }
 
 async function startBroker({ java, kafkaLibs }: Java, plan: NodePlan, plans: readonly NodePlan[]): Promise<Broker> {
