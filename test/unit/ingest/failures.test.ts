@@ -128,20 +128,16 @@ describe('a log that fails', () => {
   });
 
   it('a stop answers what is inside and drains it: nothing accepted is lost', async () => {
-    let sends = 0;
     const gateway = await startTestGateway({
-      env: { PLAYHEAD_INGEST_LINGER_MS: '20' },
+      env: { PLAYHEAD_INGEST_LINGER_MS: '100' },
       wrapWriter: (writer) => ({
         ...writer,
-        append: (batches) => {
-          sends += 1;
-          return new Promise((resolve) => setTimeout(() => resolve(writer.append(batches)), 50));
-        },
+        append: (batches) => new Promise((resolve) => setTimeout(() => resolve(writer.append(batches)), 50)),
       }),
     });
     const running = Array.from({ length: 20 }, (_, n) => gateway.post(sampleBeacon({ session: `stop-${n}` })).catch(() => undefined));
     // Some are on their way to the log, others may still be on their way in.
-    await until(async () => sends > 0);
+    await until(async () => (await gateway.metric('playhead_ingest_buffer_beacons')) > 0);
     await gateway.stop();
     const answers = await Promise.all(running);
     const accepted = answers.flatMap((answer, n) => (answer?.status === 202 ? [`stop-${n}`] : []));
