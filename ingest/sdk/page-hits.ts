@@ -9,6 +9,10 @@ const COOKIE = '_wbltc.uid';
 /** Visitors are told apart for a day and no longer, so there is nothing to keep an id for beyond that. */
 const COOKIE_SECONDS = 86_400;
 const PARAMETERS: Record<string, string> = {
+  category: 'ec',
+  action: 'ea',
+  label: 'el',
+  value: 'ev',
   eventCategory: 'ec',
   eventAction: 'ea',
   eventLabel: 'el',
@@ -80,8 +84,11 @@ function run(call: Call): void {
   }
 }
 
-const page = window as unknown as { WebAlyticSDK?: Api | Call[] };
-const waiting = page.WebAlyticSDK;
+/** The page's stub may have another name, which it then leaves here. */
+const page = window as unknown as Record<string, Api | Call[] | string | undefined>;
+const { WebAlyticObject } = page;
+const objectName = typeof WebAlyticObject === 'string' && WebAlyticObject !== '' ? WebAlyticObject : 'WebAlyticSDK';
+const waiting = page[objectName] as Api | Call[] | undefined;
 const script = document.currentScript as HTMLScriptElement | null;
 if (script !== null) apiUrl = new URL('.', script.src).href;
 
@@ -91,5 +98,5 @@ const api: Api = Object.assign((...call: unknown[]) => run(call), {
     return 0;
   },
 });
-page.WebAlyticSDK = api;
+page[objectName] = api;
 for (const call of Array.isArray(waiting) ? waiting : (waiting?.q ?? [])) run(call);

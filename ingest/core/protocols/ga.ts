@@ -42,8 +42,18 @@ export type ReadHit = { ok: true; hit: Hit } | { ok: false; trackingId: string; 
 
 const refusal = (parameter: string, reason: Refusal['reason'], detail: string): Refusal => ({ pointer: `/${parameter}`, reason, detail });
 
+/** What Webalytic's own script (`ds=sdk`) sends for everything that a page did not say of an event. */
+const UNSAID = 'undefined';
+const EVENT_NAMES: ReadonlySet<string> = new Set(['ec', 'ea', 'el', 'ev']);
+
+function withoutUnsaid(fields: Form['fields']): Form['fields'] {
+  if (fields['ds'] !== 'sdk') return fields;
+  return Object.fromEntries(Object.entries(fields).filter(([name, value]) => value !== UNSAID || !EVENT_NAMES.has(name)));
+}
+
 /** Reads one hit. Never throws. */
-export function readHit({ fields }: Pick<Form, 'fields'>): ReadHit {
+export function readHit(form: Pick<Form, 'fields'>): ReadHit {
+  const fields = withoutUnsaid(form.fields);
   const said = (name: string): string => textOf(fields[name] ?? '', VALUE_BYTES_MAX);
   const trackingId = textOf(fields['tid'] ?? '', FORM_NAME_BYTES_MAX);
   const refuse = (...what: Parameters<typeof refusal>): ReadHit => ({ ok: false, trackingId, refusal: refusal(...what) });

@@ -206,6 +206,14 @@ describe('measurement protocol 1', () => {
     assert.deepEqual(dataOf(beacon), { category: 'shop', action: 'click', label: 'l', value: 3 });
   });
 
+  it('what Webalytic’s own SDK calls undefined was not said', async () => {
+    const sent = `/lc/collect?t=event&ec=video&ea=play&el=undefined&ev=undefined&cid=${'a'.repeat(32)}&tid=${TID}&ds=sdk`;
+    assert.deepEqual(dataOf(only(await send(sent, '{}'))), { category: 'video', action: 'play' });
+    const nameless = only(await send(sent.replace('ec=video', 'ec=undefined'), '{}'));
+    assert.deepEqual([nameless.events.length, nameless.rejects[0]?.reason], [0, 'missing_field']);
+    assert.equal(dataOf(only(await send('/collect', hit({ t: 'event', ec: 'js', ea: 'error', el: 'undefined' }))))['label'], 'undefined');
+  });
+
   it('sales of any amount, with their products', async () => {
     const beacon = only(
       await send('/collect', hit({ ti: 'T1', tr: '129.90', pa: 'purchase', pr1id: 'P', pr1nm: 'Cup', pr1pr: '64.95', pr1qt: '2' })),

@@ -19,7 +19,7 @@ describe('page script', () => {
   });
 
   /** Runs the script on a page that brought `stub` along. */
-  function load(stub: unknown, cookie = ''): Page {
+  function load(stub: unknown, cookie = '', name = 'WebAlyticSDK'): Page {
     const urls: string[] = [];
     const document = {
       cookie,
@@ -42,11 +42,12 @@ describe('page script', () => {
       URL,
       URLSearchParams,
       Uint8Array,
-      WebAlyticSDK: stub,
+      [name]: stub,
+      ...(name === 'WebAlyticSDK' ? {} : { WebAlyticObject: name }),
     };
     page['window'] = page;
     runInNewContext(source, page);
-    const api = page['WebAlyticSDK'] as Page['call'] & { push: Page['push'] };
+    const api = page[name] as Page['call'] & { push: Page['push'] };
     return {
       urls,
       document,
@@ -104,6 +105,20 @@ describe('page script', () => {
       ['video', 'play', 'intro', '1'],
     );
     assert.match(page.urls[0] ?? '', /^https:\/\/stats\.example\/lc\/collect\?/);
+  });
+
+  it('the names of the original: category, action, label, value; and the page’s own name for the object', () => {
+    const queued = [
+      ['create', { apiUrl: 'https://own.example/lc', resourceId: 'R-1' }],
+      ['send', { hitType: 'event', category: 'shop', action: 'purchase', label: 'l-1' }],
+    ];
+    const page = load({ q: queued }, '', 'stats');
+    page.call('send', { hitType: 'event', category: 'shop', action: 'refund', value: '7' });
+    const told = page.sent.map((each) => ['ec', 'ea', 'el', 'ev'].map((name) => each.get(name)));
+    assert.deepEqual(told, [
+      ['shop', 'purchase', 'l-1', null],
+      ['shop', 'refund', null, '7'],
+    ]);
   });
 
   it('keeps the id of the page’s cookie, for a day', () => {
