@@ -101,6 +101,13 @@ export const processorConfigSpec = {
     10_000,
     'A processor that has held a partition for longer than this inside one transaction, while another waits, is disconnected',
   ),
+  onDuplicate: setting({
+    env: 'PLAYHEAD_PROCESSOR_ON_DUPLICATE',
+    schema: rule.oneOf(['set-aside', 'halt']),
+    default: 'set-aside',
+    description:
+      'What happens to a row whose number another row has that was never committed, which is a fault: set-aside = the other row stays, this one is kept in set_aside_emissions, an alarm is raised; halt = the partition stands still',
+  }),
   outboxIntervalMs: duration(
     'PLAYHEAD_PROCESSOR_OUTBOX_INTERVAL_MS',
     500,

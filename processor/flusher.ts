@@ -6,6 +6,7 @@ import type { Scheduler } from '../infra/runtime/ports.ts';
 import type { ViewRule } from '../schemas/views.ts';
 import { type ClaimDeps, readSettledProgress } from './claim.ts';
 import { replaceRefused } from './dead-letters.ts';
+import { withoutTaken } from './duplicates.ts';
 import type { ProcessorMetrics } from './metrics.ts';
 import { encodeFlush, type FlushBatch, judge, type Owner, writeFlush } from './sink.ts';
 import { isRefusedRow, RETRYABLE_SQLSTATES, sqlStateOf, UNIQUE_VIOLATION } from './sqlstates.ts';
@@ -20,6 +21,8 @@ export type FlushDeps = Pick<ClaimDeps, 'writers' | 'frozenWriterMs' | 'onHolder
   metrics: ProcessorMetrics;
   /** What counts as a view; default: schemas/views.ts. */
   viewRule?: ViewRule;
+  /** True = a number that is taken stops nothing: the row that is there stays (D8). Default: the partition halts. */
+  setAsideDuplicates?: boolean;
 };
 
 /** `lost`: the partition was taken away before the outcome was known. `refused`, `duplicate`: stop the partition and say so. */
@@ -84,7 +87,7 @@ async function settle(
 
 /** The batch to try next, given why the last attempt was rolled back. */
 async function answerTo(deps: FlushDeps, batch: FlushBatch, owner: Owner, failure: unknown): Promise<FlushBatch | FlushEnd> {
-  if (sqlStateOf(failure) === UNIQUE_VIOLATION) return { outcome: 'duplicate', detail: messageOf(failure) };
+  if (sqlStateOf(failure) === UNIQUE_VIOLATION) return answerToDuplicate(deps, batch, owner, failure);
   if (!isRefusedRow(failure)) return batch;
   try {
     const { outputs, replaced } = await replaceRefused(deps.writers, batch.outputs, owner);
@@ -101,4 +104,25 @@ async function answerTo(deps: FlushDeps, batch: FlushBatch, owner: Owner, failur
   deps.metrics.rowsRefused(1);
   deps.logger.error({ partition: owner.partition, err: failure }, 'the database refused a provisional row: this flush goes without them');
   return { ...batch, gone: [...batch.gone, ...batch.open.map(({ part }) => part)], open: [], videos: [] };
+}
+
+/** A number met twice: the partition halts, or goes on without what is there already (D8). */
+async function answerToDuplicate(deps: FlushDeps, batch: FlushBatch, owner: Owner, failure: unknown): Promise<FlushBatch | FlushEnd> {
+  const halt: FlushEnd = { outcome: 'duplicate', detail: messageOf(failure) };
+  if (deps.setAsideDuplicates !== true) return halt;
+  let reduced: FlushBatch | undefined;
+  try {
+    reduced = await withoutTaken(deps.writers, batch, owner.partition);
+  } catch (thrown) {
+    deps.logger.warn({ partition: owner.partition, err: messageOf(thrown) }, 'looking for taken numbers failed: trying again');
+    return batch;
+  }
+  if (reduced === undefined) return halt;
+  const numbers = (reduced.setAside ?? []).slice(batch.setAside?.length ?? 0).map(({ emissionSeq }) => emissionSeq);
+  deps.metrics.setAside(numbers.length + batch.beacons.length - reduced.beacons.length);
+  deps.logger.error(
+    { partition: owner.partition, epoch: owner.epoch, numbers, beacons: batch.beacons.length - reduced.beacons.length, err: failure },
+    'rows are in the database that were never committed: they stay, what the fold gave is in set_aside_emissions (D8)',
+  );
+  return reduced;
 }

@@ -56,6 +56,7 @@ await runService({
       task: taskSettingsOf(config),
       warmMs: config.warmMs,
       frozenWriterMs: config.frozenWriterMs,
+      setAsideDuplicates: config.onDuplicate === 'set-aside',
       onHolderTerminated: () => metrics.holderTerminated(),
       onFatal(error) {
         crashed = true;

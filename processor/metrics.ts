@@ -15,6 +15,8 @@ export type ProcessorMetrics = {
   flushRows(table: string, rows: number): void;
   flushFailed(): void;
   rowsRefused(count: number): void;
+  /** Rows not written because some row had their number already (D8). */
+  setAside(count: number): void;
   fenced(): void;
   rebalanced(): void;
   restored(seconds: number): void;
@@ -46,6 +48,10 @@ export function createProcessorMetrics(registry: Registry, views: () => readonly
     help: 'Flushes that failed and were decided from the progress row',
   });
   const refused = counter({ name: 'playhead_processor_refused_rows_total', help: 'Rows the database refused' });
+  const setAside = counter({
+    name: 'playhead_processor_set_aside_rows_total',
+    help: 'Rows not written because rows that were never committed had their number',
+  });
   const fenced = counter({
     name: 'playhead_processor_fenced_writes_total',
     help: 'Flushes refused because the partition was claimed elsewhere',
@@ -88,6 +94,7 @@ export function createProcessorMetrics(registry: Registry, views: () => readonly
     flushRows: (table, count) => rows.observe({ table }, count),
     flushFailed: () => failures.inc(),
     rowsRefused: (count) => refused.inc(count),
+    setAside: (count) => setAside.inc(count),
     fenced: () => fenced.inc(),
     rebalanced: () => rebalances.inc(),
     restored: (value) => restores.observe(value),
@@ -134,6 +141,7 @@ export const NO_METRICS: ProcessorMetrics = {
   flushRows() {},
   flushFailed() {},
   rowsRefused() {},
+  setAside() {},
   fenced() {},
   rebalanced() {},
   restored() {},

@@ -6,6 +6,7 @@ import type { CopyPayload } from '../infra/runtime/ports.ts';
 import type { ViewRule } from '../schemas/views.ts';
 import type { Ledger, Output } from './core/outputs.ts';
 import { FOLD_VERSION, type SessionKey } from './core/partition.ts';
+import { setAsideStatements } from './duplicates.ts';
 import { type Fingerprint, type Position, samePosition } from './progress.ts';
 import { goneStatements, type LiveRewrite, liveStatements, type VideoFacts, videoStatements } from './provisional.ts';
 import { rollupRows, rollupStatements } from './rollups.ts';
@@ -32,6 +33,8 @@ export type FlushBatch = {
   snapshot: TakenSnapshot | undefined;
   /** The state began empty after an accepted gap: provisional rows of the lost state go (D25). */
   clearOpen: boolean;
+  /** Outputs whose number was taken: kept apart instead of written (D8). */
+  setAside?: readonly Output[];
 };
 
 /** Who may write: the claim in force. */
@@ -64,6 +67,7 @@ export function encodeFlush(batch: FlushBatch, owner: Owner, viewRule?: ViewRule
       ...rollupStatements(rollupRows(outputs, viewRule), partition),
       ...liveStatements(partition, batch.live),
       ...(batch.snapshot === undefined ? [] : snapshotStatements(batch.snapshot, owner)),
+      ...setAsideStatements(batch.setAside, owner),
       // Last, since two partitions can meet on these rows: the lock is short.
       ...videoStatements(batch.videos),
     ],

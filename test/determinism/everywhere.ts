@@ -38,13 +38,13 @@ export function difference(a: Buffer | undefined, b: Buffer | undefined): string
 }
 
 /** Where the results of two Node.js versions, or two cuts of one log, differ. */
-export function differences(results: ReadonlyMap<string, Results>, names: readonly string[]): string[] {
+export function differences(results: ReadonlyMap<string, Results>, names: readonly string[], cuts: readonly string[] = CUTS): string[] {
   const [reference = ''] = results.keys();
   const found: string[] = [];
   for (const [version, files] of results) {
     for (const name of names) {
-      const straight = results.get(reference)?.get(`${name}.${CUTS[0]}`);
-      for (const cut of CUTS) {
+      const straight = results.get(reference)?.get(`${name}.${cuts[0]}`);
+      for (const cut of cuts) {
         const where = difference(straight, files.get(`${name}.${cut}`));
         if (where !== undefined) found.push(`${name}, Node ${version} cut ${cut} against Node ${reference} uncut, ${where}`);
       }

@@ -254,7 +254,7 @@ test('rows of a restored database copy go back together with the position and ar
     await untilFolded(log, url);
     // As a restore from a copy taken before the first flush would leave it, epoch and token included.
     const tables = ['sessions', 'watch_sections', 'custom_events', 'dead_letters', 'duplicate_counts', 'beacons', 'snapshots'];
-    const rollups = ['rollup_daily', 'rollup_hourly', 'rollup_engagement', 'open_sessions'];
+    const rollups = ['rollup_daily', 'rollup_hourly', 'rollup_engagement', 'rollup_events_hourly', 'rollup_events_daily', 'open_sessions'];
     await sql(
       url,
       `WITH p AS (UPDATE partition_progress SET next_offset = 0, emission_seq = 0, fingerprint_offset = NULL, fingerprint_hash = NULL, stream_time = NULL) SELECT 1`,

@@ -55,6 +55,7 @@ function simMetrics(world: World): ProcessorMetrics {
     flushRows: nothing,
     flushFailed: () => world.note('flushFailed'),
     rowsRefused: () => world.note('rowsRefused'),
+    setAside: nothing,
     fenced: () => world.note('fenced'),
     rebalanced: nothing,
     restored: () => world.note('restored'),

@@ -129,6 +129,7 @@ export type RunOptions = {
   codec?: Codec;
   warmMs?: number;
   frozenWriterMs?: number;
+  setAsideDuplicates?: boolean;
   scheduler?: Scheduler;
 };
 
@@ -210,6 +211,7 @@ export async function runProcessor(options: RunOptions): Promise<RunningProcesso
     task: { ...FAST, ...options.task },
     warmMs: options.warmMs ?? 60_000,
     frozenWriterMs: options.frozenWriterMs ?? 10_000,
+    setAsideDuplicates: options.setAsideDuplicates ?? false,
     onHolderTerminated: (holder) => void terminated.push(holder.application_name),
     onFatal: (error) => void fatal.push(error),
   });

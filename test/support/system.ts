@@ -198,7 +198,12 @@ function serviceEnv(name: ServiceName, options: ProcessesOptions, metricsPort: n
     };
   if (name === 'query-api')
     return { PLAYHEAD_QUERY_HOST: '127.0.0.1', PLAYHEAD_QUERY_PORT: port, PLAYHEAD_QUERY_METRICS_PORT: String(metricsPort) };
-  return { PLAYHEAD_PROCESSOR_METRICS_PORT: String(metricsPort), PLAYHEAD_PROCESSOR_GROUP: options.group };
+  return {
+    PLAYHEAD_PROCESSOR_METRICS_PORT: String(metricsPort),
+    PLAYHEAD_PROCESSOR_GROUP: options.group,
+    // A number met twice must fail the run (D8).
+    PLAYHEAD_PROCESSOR_ON_DUPLICATE: 'halt',
+  };
 }
 
 function createProcesses(options: ProcessesOptions): Processes {
