@@ -123,6 +123,14 @@ describe('counts of custom events', { timeout: 240_000 }, () => {
     await server.connection.query(statement, params);
   }
 
+  const audited = async (): Promise<unknown[]> => {
+    const found: unknown[] = [];
+    for (const statement of Object.values(auditEventRollups))
+      for (const since of [null, new Date(START_MS + 30 * HOUR_MS + 1).toISOString()])
+        found.push(...(await server.connection.query(statement, [since])));
+    return found;
+  };
+
   async function clear(): Promise<void> {
     await clearParts(server.connection);
     await server.sql('TRUNCATE event_flushes');
@@ -165,11 +173,21 @@ describe('counts of custom events', { timeout: 240_000 }, () => {
           assert.deepEqual(best.rows, wanted, `${best.name} ${JSON.stringify(asked)}`);
           assert.deepEqual((await counts(asked, 'rows')).rows, wanted, JSON.stringify(asked));
         }
-        assert.deepEqual(await server.connection.query(auditEventRollups, [null]), []);
+        assert.deepEqual(await audited(), []);
       }),
       { numRuns: 40 },
     );
     assert.ok((paths.get('event_counts_from_rollup') ?? 0) > 200, 'the rollup path was hardly taken');
+  });
+
+  it('are named by the audit where they are not what the events say', async () => {
+    await clear();
+    await take({ kind: 'write', events: fc.sample(event, { seed: 11, numRuns: 20 }) as Event[] });
+    await server.sql("UPDATE rollup_events_daily SET events = events + 1 WHERE scope = 'video' AND video = 'intro'");
+    await server.sql("DELETE FROM rollup_events_hourly WHERE door <> ''");
+    const wrong = (await audited()) as { place: string; figure: string; rollup: number; rows: number }[];
+    assert.ok(wrong.some(({ place, rollup, rows }) => /scope=video video=intro .* day=/.test(place) && rollup === rows + 1));
+    assert.ok(wrong.some(({ place, rollup }) => /scope=site door=analytics_engine .* hour=/.test(place) && rollup === 0));
   });
 
   it('flush what is shown already, whatever the clock of the machine says', async () => {
@@ -278,7 +296,7 @@ VALUES (0, 1, gen_random_uuid(), 1, 1, 1, '\\x00', $1, '{}')`;
       await server.sql(statement);
     await server.connection.commit();
     assert.deepEqual(sums(await state()), written);
-    assert.deepEqual(await server.connection.query(auditEventRollups, [null]), []);
+    assert.deepEqual(await audited(), []);
     const asked = fc.sample(question, { seed: 5, numRuns: 30 });
     for (const each of asked) assert.deepEqual((await counts(each, 'best')).rows, truth(steps, each), JSON.stringify(each));
     for (const table of ['rollup_hourly', 'rollup_daily'])

@@ -1,32 +1,33 @@
-// I7 for custom events: hours, sites and names where the counts by hour, the counts by day and the events themselves disagree. Partitions
-// are summed. $1: only what happened since then, null = all; the day of that instant is judged by its hours alone.
+// I7 for custom events: keys where the counts by hour or by day and the events themselves disagree. Partitions and flushes are summed.
+// $1: only hours and days that begin since then, null = all.
+import { COUNTED_PROTOCOL, COUNTED_SESSION_PREFIX } from '../../../schemas/door-sessions.ts';
 import type { Statement } from '../../runtime/ports.ts';
+import { ROLLUP_DIFFERENCES_MAX, type RollupAuditRow } from './audit-rollups.ts';
 
-export type EventRollupAuditRow = { site: string; name: string; at: number; span: string; rollup: number; rows: number };
+const KEYS = 'site, scope, video, door, type, name';
 
-/** Most differences listed. */
-export const EVENT_ROLLUP_DIFFERENCES_MAX = 100;
-
-export const auditEventRollups: Statement<[since: string | null], EventRollupAuditRow> = {
-  name: 'cli-audit-event-rollups',
-  text: `WITH edge AS (SELECT date_trunc('hour', coalesce($1::timestamptz, '-infinity') + INTERVAL '59 minutes 59.999 seconds', 'UTC') AS at),
-events AS (
-  SELECT e.site, e.name, date_trunc('hour', e.at, 'UTC') AS hour, count(*) AS events FROM custom_events e, edge
-  WHERE e.at >= edge.at GROUP BY 1, 2, 3
-), hours AS (
-  SELECT h.site, h.name, h.hour, sum(h.events) AS events FROM rollup_events_hourly h, edge
-  WHERE h.scope = 'site' AND h.hour >= edge.at GROUP BY 1, 2, 3
-), days AS (
-  SELECT d.site, d.name, d.day, sum(d.events) AS events FROM rollup_events_daily d, edge
-  WHERE d.scope = 'site' AND d.day::timestamp AT TIME ZONE 'UTC' >= edge.at GROUP BY 1, 2, 3
-), event_days AS (
-  SELECT e.site, e.name, (e.hour AT TIME ZONE 'UTC')::date AS day, sum(e.events) AS events FROM events e, edge
-  WHERE date_trunc('day', e.hour, 'UTC') >= edge.at GROUP BY 1, 2, 3
+const auditOf = (table: string, span: string, ofRows: string): Statement<[since: string | null], RollupAuditRow> => ({
+  name: `cli-audit-${table}`,
+  text: `WITH r AS (
+  SELECT ${KEYS}, ${span}, sum(events) AS events FROM ${table} WHERE $1::timestamptz IS NULL OR ${span} >= $1::timestamptz GROUP BY ${KEYS}, ${span}
+), s AS (
+  SELECT e.site, c.scope, c.video, d.door,
+    CASE WHEN d.door <> '' AND jsonb_typeof(e.data -> 'type') = 'string' THEN e.data ->> 'type' ELSE '' END AS type,
+    e.name, ${ofRows} AS ${span}, count(*) AS events
+  FROM custom_events e
+  CROSS JOIN LATERAL (VALUES ('site', ''), ('video', e.video)) AS c(scope, video)
+  CROSS JOIN LATERAL (VALUES (CASE WHEN starts_with(e.session, '${COUNTED_SESSION_PREFIX}') THEN '${COUNTED_PROTOCOL}' ELSE '' END)) AS d(door)
+  WHERE (c.scope = 'site' OR e.video <> '') AND ($1::timestamptz IS NULL OR (e.at >= $1::timestamptz AND ${ofRows} >= $1::timestamptz))
+  GROUP BY 1, 2, 3, 4, 5, 6, 7
 )
-SELECT site, name, hour AS at, 'hour' AS span, coalesce(h.events, 0)::bigint AS rollup, coalesce(e.events, 0)::bigint AS rows
-FROM hours h FULL JOIN events e USING (site, name, hour) WHERE h.events IS DISTINCT FROM e.events
-UNION ALL
-SELECT site, name, day::timestamp AT TIME ZONE 'UTC', 'day', coalesce(d.events, 0)::bigint, coalesce(e.events, 0)::bigint
-FROM days d FULL JOIN event_days e USING (site, name, day) WHERE d.events IS DISTINCT FROM e.events
-ORDER BY site, at, name LIMIT ${EVENT_ROLLUP_DIFFERENCES_MAX}`,
+SELECT concat_ws(' ', 'site=' || site, 'scope=' || scope, 'video=' || nullif(video, ''), 'door=' || nullif(door, ''), 'type=' || nullif(type, ''),
+  'name=' || name, '${span}=' || ${span}) AS place, 'events' AS figure, coalesce(r.events, 0)::int8 AS rollup, coalesce(s.events, 0)::int8 AS rows
+FROM r FULL JOIN s USING (${KEYS}, ${span}) WHERE r.events IS DISTINCT FROM s.events
+ORDER BY ${KEYS}, ${span} LIMIT ${ROLLUP_DIFFERENCES_MAX}`,
+});
+
+/** One statement per table, by its name. */
+export const auditEventRollups: Readonly<Record<string, Statement<[since: string | null], RollupAuditRow>>> = {
+  rollup_events_hourly: auditOf('rollup_events_hourly', 'hour', "date_trunc('hour', e.at, 'UTC')"),
+  rollup_events_daily: auditOf('rollup_events_daily', 'day', "(e.at AT TIME ZONE 'UTC')::date"),
 };
