@@ -24,6 +24,8 @@ import type { SocketHandler } from './socket.ts';
 export const CHANNELS_MAX = 100;
 /** Drafts of one connection waiting for the log. */
 const QUEUE_MAX = 256;
+/** Frames of one connection remembered to recognise one that is said again. */
+const FRAMES_REMEMBERED_MAX = 64;
 /** Events before the first play that wait for it. */
 const HELD_EVENTS_MAX = 16;
 /** Topics remembered after their connection, to know whether a play was ever told. */
@@ -64,6 +66,8 @@ type Connection = {
   outbox: Outbox;
   channels: Map<string, Channel>;
   joins: number;
+  /** Hashes of the last event frames, the oldest first. */
+  heard: string[];
 };
 
 /** What the connections of one gateway share: who holds a topic now, and whether it ever played. */
@@ -97,6 +101,7 @@ function open(deps: Shared, request: DoorRequest, send: (text: string) => void):
     }),
     channels: new Map(),
     joins: 0,
+    heard: [],
   };
   return {
     message: (text, receivedAt) => receive(connection, text, receivedAt),
@@ -136,8 +141,17 @@ function receive(connection: Connection, text: string, receivedAt: number): void
     return forget(connection, channel);
   }
   // An even older client names its events with nothing at all.
-  if (frame.event === 'event' || frame.event === '') return push(connection, channel, frame.payload, receivedAt);
-  metrics.oddity('mave_socket', 'unknown_event', 1);
+  if (frame.event !== 'event' && frame.event !== '') return metrics.oddity('mave_socket', 'unknown_event', 1);
+  if (frame.ref !== null && isRepeated(connection, text)) return metrics.oddity('mave_socket', 'repeated_frame', 1);
+  push(connection, channel, frame.payload, receivedAt);
+}
+
+/** A client numbers what it says on a connection: the same words under the same number are a copy. */
+function isRepeated({ deps, heard }: Connection, text: string): boolean {
+  const hash = deps.hashId(text);
+  if (heard.includes(hash)) return true;
+  if (heard.push(hash) > FRAMES_REMEMBERED_MAX) heard.shift();
+  return false;
 }
 
 function heartbeat(connection: Connection, frame: Frame, receivedAt: number): void {

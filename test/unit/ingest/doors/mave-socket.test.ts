@@ -221,6 +221,16 @@ describe('GET /socket/websocket (mave)', () => {
     await inLog('alive', 'alive', 'leave@-1');
   });
 
+  it('a frame that is said again on its connection counts once; the same words under another number are another event', async () => {
+    const client = await joined();
+    const again = (ref: string) => client.say('3', ref, topic, 'event', { name: 'chapter', title: 'one' });
+    client.say('3', '4', topic, 'event', { name: 'play', from: 0 });
+    for (const ref of ['5', '5', '6', '5', '6']) again(ref);
+    client.say('3', '7', topic, 'event', { name: 'pause', to: 1 });
+    await inLog('playing@0', 'custom@-1', 'custom@-1', 'pause@1000');
+    assert.equal(await gateway.metric('playhead_ingest_oddities_total', { protocol: 'mave_socket', kind: 'repeated_frame' }), 3);
+  });
+
   it('while it plays every heartbeat is a sign of life, while it is paused none', async () => {
     const client = await joined();
     client.say('3', '4', topic, 'event', { name: 'play', from: 0 });

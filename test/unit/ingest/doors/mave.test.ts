@@ -96,6 +96,25 @@ describe('POST /v1/events (mave)', () => {
     assert.equal((await send(body, '/v1/events', { 'content-encoding': 'zstd' })).status, 415);
   });
 
+  it('takes page and campaign from source_url, else the page from Referer, else from Origin; query and fragment go no further', async () => {
+    const pages: [Record<string, unknown>, Record<string, string>, string[]][] = [
+      [
+        { source_url: 'https://site.example/a?utm_source=news&secret=1#frag' },
+        { referer: 'https://other.example/b' },
+        ['site.example', '/a', 'news'],
+      ],
+      [{}, { referer: 'https://other.example/b?x=1' }, ['other.example', '/b', '']],
+      [{}, { origin: 'https://third.example' }, ['third.example', '', '']],
+      [{ source_url: 'not a page' }, {}, ['', '', '']],
+    ];
+    for (const [index, [changes, headers, expected]] of pages.entries()) {
+      const session_id = SESSION.replace('7f3c', `c00${index}`);
+      assert.equal((await send({ events: [event({ session_id, ...changes })] }, '/v1/events', headers)).status, 202);
+      const context = gateway.beacons().find(({ session }) => session === session_id)?.context;
+      assert.deepEqual([context?.pageHost, context?.pagePath, context?.source], expected);
+    }
+  });
+
   it('says whose it is by key in front of the path, in the query or as Bearer; a Bearer that is none of ours is not looked at', async () => {
     const siteOf = async (session_id: string, path: string, headers: Record<string, string> = {}) => {
       assert.equal((await send({ events: [event({ session_id })] }, path, headers)).status, 202);
