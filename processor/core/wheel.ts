@@ -7,24 +7,27 @@ const BUCKET_MS = 1_000;
 /** Anything with a deadline; timerAt belongs to the wheel: -1 = not in it. */
 export type Timed = { timerAt: number };
 
-/** Entries by bucket; `current` is the bucket being worked on, `nextDueAt` a lower bound of all deadlines in it and before. */
-export type Wheel = { buckets: Map<number, Timed[]>; current: number; nextDueAt: number };
+/** An entry and when it is to be looked at: it counts only while the entry's timerAt is the same. */
+type Look = { at: number; entry: Timed };
+
+/** Entries by bucket; those of the bucket being worked on, `current`, and before are in `near`, a heap with the earliest in front. */
+export type Wheel = { buckets: Map<number, Timed[]>; current: number; near: Look[] };
 
 export const createWheel = (activeTime: number): Wheel => ({
   buckets: new Map(),
   current: Math.floor(activeTime / BUCKET_MS),
-  nextDueAt: Number.POSITIVE_INFINITY,
+  near: [],
 });
 
 /** Makes sure that the entry is looked at no later than its deadline. */
 export function watch(wheel: Wheel, entry: Timed, deadline: number): void {
   if (entry.timerAt !== -1 && entry.timerAt <= deadline) return;
   entry.timerAt = deadline;
-  const index = Math.max(wheel.current, Math.floor(deadline / BUCKET_MS));
+  const index = Math.floor(deadline / BUCKET_MS);
+  if (index <= wheel.current) return put(wheel.near, { at: deadline, entry });
   const bucket = wheel.buckets.get(index);
   if (bucket === undefined) wheel.buckets.set(index, [entry]);
   else bucket.push(entry);
-  if (index === wheel.current && deadline < wheel.nextDueAt) wheel.nextDueAt = deadline;
 }
 
 /**
@@ -33,25 +36,53 @@ export function watch(wheel: Wheel, entry: Timed, deadline: number): void {
  */
 export function takeDue<T extends Timed>(wheel: Wheel, activeTime: number, deadlineOf: (entry: T) => number): T[] {
   const target = Math.floor(activeTime / BUCKET_MS);
-  if (target === wheel.current && activeTime < wheel.nextDueAt) return [];
+  while (wheel.current < target) open(wheel, ++wheel.current);
   const due: T[] = [];
-  for (; wheel.current <= target; wheel.current++)
-    visit(wheel, wheel.current, activeTime, deadlineOf as (entry: Timed) => number, due as Timed[]);
-  wheel.current = target;
+  for (let first = wheel.near[0]; first !== undefined && first.at <= activeTime; first = wheel.near[0]) {
+    const { at, entry } = takeFirst(wheel.near);
+    if (entry.timerAt !== at) continue;
+    entry.timerAt = -1;
+    const deadline = deadlineOf(entry as T);
+    if (deadline <= activeTime) due.push(entry as T);
+    else watch(wheel, entry, deadline);
+  }
   return due;
 }
 
-function visit(wheel: Wheel, index: number, activeTime: number, deadlineOf: (entry: Timed) => number, due: Timed[]): void {
+/** Brings the entries of a bucket near. One that was moved to an earlier bucket has left a copy here, which its timerAt does not match. */
+function open(wheel: Wheel, index: number): void {
   const entries = wheel.buckets.get(index);
-  wheel.buckets.delete(index);
-  wheel.nextDueAt = Number.POSITIVE_INFINITY;
   if (entries === undefined) return;
-  for (const entry of entries) {
-    // An entry that was moved to an earlier bucket has a copy here; the one that matches timerAt is the real one.
-    if (entry.timerAt === -1 || Math.max(index, Math.floor(entry.timerAt / BUCKET_MS)) !== index) continue;
-    entry.timerAt = -1;
-    const deadline = deadlineOf(entry);
-    if (deadline <= activeTime) due.push(entry);
-    else watch(wheel, entry, deadline);
+  wheel.buckets.delete(index);
+  for (const entry of entries) if (Math.floor(entry.timerAt / BUCKET_MS) === index) put(wheel.near, { at: entry.timerAt, entry });
+}
+
+function put(heap: Look[], look: Look): void {
+  let place = heap.push(look) - 1;
+  while (place > 0) {
+    const parent = (place - 1) >> 1;
+    const above = heap[parent] as Look;
+    if (above.at <= look.at) break;
+    heap[place] = above;
+    place = parent;
   }
+  heap[place] = look;
+}
+
+/** Only called while the heap holds something. */
+function takeFirst(heap: Look[]): Look {
+  const first = heap[0] as Look;
+  const last = heap.pop() as Look;
+  if (heap.length === 0) return first;
+  let place = 0;
+  for (;;) {
+    let child = 2 * place + 1;
+    if (child >= heap.length) break;
+    if (child + 1 < heap.length && (heap[child + 1] as Look).at < (heap[child] as Look).at) child++;
+    if ((heap[child] as Look).at >= last.at) break;
+    heap[place] = heap[child] as Look;
+    place = child;
+  }
+  heap[place] = last;
+  return first;
 }
