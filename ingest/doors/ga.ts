@@ -206,8 +206,9 @@ const rejectDraft = ({ text, index }: Line, { refusal }: Extract<ReadHit, { ok: 
   key: '',
 });
 
-/** Dead letters are read by people: client and user ids are not theirs to read. */
-const withoutPerson = (text: string): string => text.replace(/(^|&)(cid|uid|uip|ua)=[^&]*/g, '$1$2=');
+/** Dead letters are read by people: client and user ids are not theirs to read, nor what stands in the queries of pages. */
+const withoutPerson = (text: string): string =>
+  text.replace(/(^|&)(cid|uid|uip|ua)=[^&]*/g, '$1$2=').replace(/((?:^|&)(?:dl|dr|dp)=[^&?#]*?)(?:\?|#|%3f|%23)[^&]*/gi, '$1');
 
 function refuseLine(sending: Sending, line: Line): OwnedDraft[] {
   const read = readHit(readForm(line.text));

@@ -2,6 +2,7 @@
 // debugging path.
 import type { OwnedDraft } from '../collect.ts';
 import { type Draft, NO_DRAFT_CONTEXT, rejectOf } from '../core/draft.ts';
+import { objectOf } from '../core/fields.ts';
 import { keyInstantOf, localDayOf } from '../core/local-day.ts';
 import { type Traffic, trafficOf, trafficText } from '../core/protocols/ga-traffic.ts';
 import {
@@ -184,12 +185,24 @@ const rejectDraft = ({ index, problem, input }: Ga4Request['problems'][number]):
       index,
       seq: -1,
       refusal: { pointer: problem.fieldPath, reason: REASONS[problem.validationCode], detail: problem.description },
-      input,
+      input: withoutQueries(input),
     }),
   ],
   ignoredFields: 0,
   key: '',
 });
+
+/** An event as it was sent, but for the queries of its pages, which may name people. */
+function withoutQueries(input: unknown): unknown {
+  const event = objectOf(input);
+  const params = objectOf(event?.['params']);
+  if (params === undefined) return input;
+  const cut = (value: unknown): unknown => (typeof value === 'string' ? value.split(/[?#]/)[0] : value);
+  const pages = Object.fromEntries(
+    ['page_location', 'page_referrer'].filter((name) => name in params).map((name) => [name, cut(params[name])]),
+  );
+  return { ...event, params: { ...params, ...pages } };
+}
 
 const REASONS = {
   VALUE_REQUIRED: 'missing_field',

@@ -54,7 +54,8 @@ function withoutUnsaid(fields: Form['fields']): Form['fields'] {
 /** Reads one hit. Never throws. */
 export function readHit(form: Pick<Form, 'fields'>): ReadHit {
   const fields = withoutUnsaid(form.fields);
-  const said = (name: string): string => textOf(fields[name] ?? '', VALUE_BYTES_MAX);
+  const clean = Object.fromEntries(Object.entries(fields).map(([name, value]) => [name, textOf(value, VALUE_BYTES_MAX)]));
+  const said = (name: string): string => clean[name] ?? '';
   const trackingId = textOf(fields['tid'] ?? '', FORM_NAME_BYTES_MAX);
   const refuse = (...what: Parameters<typeof refusal>): ReadHit => ({ ok: false, trackingId, refusal: refusal(...what) });
   const type = said('t');
@@ -67,7 +68,6 @@ export function readHit(form: Pick<Form, 'fields'>): ReadHit {
   if (type === 'event' && said('ea') === '') return refuse('ea', 'missing_field', 'an event needs an action');
   const waited = said('qt') === '' ? 0 : numberOf(said('qt'));
   const queueMs = waited >= 0 ? (waited <= QUEUE_TIME_MAX_MS ? Math.round(waited) : -1) : 0;
-  const clean = Object.fromEntries(Object.entries(fields).map(([name, value]) => [name, textOf(value, VALUE_BYTES_MAX)]));
   return { ok: true, hit: { type: type as HitType, fields: clean, trackingId, person, queueMs, ...pageOfHit(fields) } };
 }
 

@@ -113,6 +113,23 @@ describe('measurement protocol 1', () => {
     assert.ok(rejects.every(({ payload }) => !payload.includes('c1')));
   });
 
+  it('a dead letter names nobody: no ids, no queries of pages', async () => {
+    const fields = {
+      t: 'nonsense',
+      uid: 'user-7',
+      dl: 'https://a.example/p?mail=x@y.example#frag',
+      dr: 'https://b.example/q?who=z',
+      dp: '/r?me=1',
+    };
+    for (const text of [hit(fields), `v=1&tid=${TID}&cid=c1&t=nonsense&uid=user-7&dl=https://a.example/p?mail=x@y.example`]) {
+      const payload = only(await send('/collect', text)).rejects[0]?.payload ?? '';
+      assert.match(payload, /nonsense/);
+      assert.match(decodeURIComponent(payload), /dl=https:\/\/a\.example\/p(&|"|$)/);
+      for (const secret of ['c1', 'user-7', 'mail', 'y.example', 'who', 'me=1', 'frag'])
+        assert.ok(!payload.includes(secret), `${secret} in ${payload}`);
+    }
+  });
+
   it('equal hits of one batch are two hits', async () => {
     const twins = only(await send('/batch', [hit({ dp: '/twin' }), hit({ dp: '/twin' })].join('\n')));
     assert.equal(new Set(twins.events.map((event) => visitStampOf('ga', event)?.nonce)).size, 2);
@@ -323,6 +340,13 @@ describe('measurement protocol 4', () => {
       beacons.flatMap((beacon) => beacon.rejects.map(({ index }) => index)).sort((a, b) => a - b),
       [1, 2, 3, 4, 5, 25, 26],
     );
+  });
+
+  it('a dead letter names no queries of pages', async () => {
+    const params = { page_location: 'https://a.example/p?mail=x@y.example', page_referrer: 'https://b.example/#who', plan: 'pro' };
+    const payload = only(await post({ client_id: 'c', events: [{ name: '1bad', params }] })).rejects[0]?.payload ?? '';
+    assert.ok(payload.includes('https://a.example/p') && payload.includes('pro'), payload);
+    assert.ok(!payload.includes('mail') && !payload.includes('who'), payload);
   });
 
   it('times older than three days are not believed', async () => {
