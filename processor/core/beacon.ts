@@ -14,6 +14,7 @@ import type { BeaconSource, Line, PendingEvent, Session, State, Stream } from '.
 import { createStream } from './state.ts';
 import type { Verdict } from './stream.ts';
 import { chargeHoles, conflicts, fillHole, giveUp, hold, isWaiting, judge, seenLately, settle, takeReady } from './stream.ts';
+import { shared } from './texts.ts';
 import { customTime, isInstant, stampOf } from './time.ts';
 import { foldHit, visitPartFor } from './visits.ts';
 
@@ -87,7 +88,7 @@ function streamOf(step: Step, key: string, beacon: Beacon): Stream {
   const { state } = step;
   const known = state.streams.get(key);
   if (known !== undefined) return known;
-  const stream = createStream(key, beacon.site, beacon.session, state.activeTime);
+  const stream = createStream(key, shared(state.texts, beacon.site), state.activeTime);
   state.streams.set(key, stream);
   return stream;
 }

@@ -1,6 +1,7 @@
 // A session's context: later beacons refine what earlier ones said, in folded order, and never blank it.
 import type { BeaconContext } from '../../schemas/beacon.ts';
 import type { SessionContext } from '../../schemas/session.ts';
+import { type SharedTexts, shared } from './texts.ts';
 
 const TEXT_FIELDS = [
   'title',
@@ -20,6 +21,8 @@ const TEXT_FIELDS = [
   'viewer',
 ] as const;
 
+export type RefineOptions = { metaKeysMax: number; texts: SharedTexts };
+
 /** Where a visit came from: said by the hit that opens it, all of it or nothing. */
 const TRAFFIC_FIELDS = ['source', 'medium', 'campaign', 'referrerHost'] as const;
 const isTraffic = (field: string): boolean => (TRAFFIC_FIELDS as readonly string[]).includes(field);
@@ -29,9 +32,17 @@ export function inheritTraffic(context: SessionContext, visit: SessionContext): 
   for (const field of TRAFFIC_FIELDS) context[field] = visit[field];
 }
 
+/** The fields whose texts many sessions share. */
+const isShared = (field: (typeof TEXT_FIELDS)[number]): boolean => field !== 'viewer';
+
+/** Takes a text over from a beacon. */
+function takeText(context: SessionContext, field: (typeof TEXT_FIELDS)[number], text: string, texts: SharedTexts): void {
+  if (context[field] !== text) context[field] = isShared(field) ? shared(texts, text) : text;
+}
+
 /** Applies a beacon's context: what it knows replaces what was there; metadata is merged by key. False = a metadata key found no room. */
-export function refine(context: SessionContext, beacon: BeaconContext, metaKeysMax: number): boolean {
-  for (const field of TEXT_FIELDS) if (beacon[field] !== '') context[field] = beacon[field];
+export function refine(context: SessionContext, beacon: BeaconContext, { metaKeysMax, texts }: RefineOptions): boolean {
+  for (const field of TEXT_FIELDS) if (beacon[field] !== '') takeText(context, field, beacon[field], texts);
   if (beacon.durationMs > 0) context.durationMs = beacon.durationMs;
   if (beacon.live >= 0) context.live = beacon.live;
   if (beacon.bot) context.bot = true;
@@ -42,9 +53,9 @@ export function refine(context: SessionContext, beacon: BeaconContext, metaKeysM
 }
 
 /** Applies a context to a visit: what was known first stays, so that it tells how the visit began; metadata is merged by key. */
-export function refineFirst(context: SessionContext, beacon: BeaconContext, options: { metaKeysMax: number; opens: boolean }): boolean {
+export function refineFirst(context: SessionContext, beacon: BeaconContext, options: RefineOptions & { opens: boolean }): boolean {
   for (const field of TEXT_FIELDS) {
-    if (context[field] === '' && (options.opens || !isTraffic(field))) context[field] = beacon[field];
+    if (context[field] === '' && (options.opens || !isTraffic(field))) takeText(context, field, beacon[field], options.texts);
   }
   if (beacon.bot) context.bot = true;
   if (beacon.meta === '' || beacon.meta === context.meta) return true;

@@ -176,7 +176,8 @@ export function openSessionsOf(state: State): Session[] {
 /** Order of text by UTF-16 unit: the same on every machine. */
 export const compareText = (a: string, b: string): number => (a < b ? -1 : a > b ? 1 : 0);
 
-export const compareStreams = (a: Stream, b: Stream): number => compareText(a.site, b.site) || compareText(a.session, b.session);
+/** By site and session; within a site keys differ in their sessions only. */
+export const compareStreams = (a: Stream, b: Stream): number => compareText(a.site, b.site) || compareText(a.key, b.key);
 
 export const compareSessions = (a: Session, b: Session): number =>
   compareStreams(a.stream, b.stream) || compareText(a.video.video, b.video.video) || a.video.visitId - b.video.visitId || a.part - b.part;

@@ -18,6 +18,8 @@ export const BACKWARD_JUMP_MIN_MS = 2_000;
 export const PROGRESS_MIN_MS = 250;
 /** A section that starts this close to the end of the one before it continues its run. */
 export const CONTIGUOUS_MAX_MS = 250;
+/** Lists of fewer sections take no more memory than they need. */
+const SNUG_SECTIONS_MAX = 8;
 /** The largest advance that `elapsedMs` at `rateMilli` can explain. */
 export function allowanceMs(elapsedMs: number, rateMilli: number, toleranceMs: number): number {
   const playable = Math.floor((elapsedMs * rateMilli) / 1_000);
@@ -128,10 +130,17 @@ export function creditDeparture(session: Session): void {
 export function closeSection(session: Session): void {
   if (session.openFromMs < 0) return;
   session.run = runOfOpen(session);
-  session.sections.push(session.run, session.openFromMs, session.openToMs, session.openAt, session.rateMilli);
+  addSection(session);
   session.contiguousAtMs = session.openToMs;
   session.openFromMs = -1;
   session.openToMs = -1;
+}
+
+/** A list that was pushed to keeps room for many more: as long as it is short it is made anew, without room. */
+function addSection(session: Session): void {
+  const { sections, run, openFromMs, openToMs, openAt, rateMilli } = session;
+  if (sections.length < SECTION_WIDTH * SNUG_SECTIONS_MAX) session.sections = [...sections, run, openFromMs, openToMs, openAt, rateMilli];
+  else sections.push(run, openFromMs, openToMs, openAt, rateMilli);
 }
 
 const runOfOpen = (session: Session): number =>

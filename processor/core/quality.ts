@@ -47,11 +47,11 @@ export function countError(session: Session, event: BeaconEvent, errorsMax: numb
     return true;
   }
   if (session.errors.length < errorsMax) {
-    session.errors.push({ code, fatal, count: 1 });
+    session.errors = [...session.errors, { code, fatal, count: 1 }];
     return true;
   }
   const rest = session.errors.find((error) => error.code === '' && error.fatal === fatal);
-  if (rest === undefined) session.errors.push({ code: '', fatal, count: 1 });
+  if (rest === undefined) session.errors = [...session.errors, { code: '', fatal, count: 1 }];
   else rest.count++;
   return false;
 }

@@ -65,7 +65,8 @@ function readHead(input: BytesIn, state: State): void {
 function readStream(input: BytesIn, state: State): void {
   const site = input.sharedText();
   const session = input.text();
-  const stream = createStream(`${site}/${session}`, site, session, 0);
+  // A join is flat at once; a template would stay in two pieces.
+  const stream = createStream([site, session].join('/'), site, 0);
   stream.currentVideo = input.sharedText();
   stream.nextSeq = input.long();
   stream.forgottenBelow = input.long();
@@ -73,11 +74,14 @@ function readStream(input: BytesIn, state: State): void {
   stream.lastAtActive = input.long();
   stream.heldDuplicates = input.long();
   stream.heldConflicts = input.long();
-  stream.holes = input.array(readHole);
-  stream.seqHashes = input.longs();
-  stream.recentEvents = input.longs();
+  stream.holes = orKept(input.array(readHole), stream.holes);
+  stream.seqHashes = orKept(input.longs(), stream.seqHashes);
+  stream.recentEvents = orKept(input.longs(), stream.recentEvents);
   const waiting = input.array(readPending);
-  stream.pending = waiting.filter(({ seq }) => seq >= 0);
+  stream.pending = orKept(
+    waiting.filter(({ seq }) => seq >= 0),
+    stream.pending,
+  );
   for (const each of waiting) if (each.seq < 0) holdByTime(stream, each);
   stream.videos = input.array(readVideo);
   for (let count = input.block(); count > 0; count = input.block()) {
@@ -86,6 +90,9 @@ function readStream(input: BytesIn, state: State): void {
   state.streams.set(stream.key, stream);
   settleStream(state, stream);
 }
+
+/** The empty list of a new stream or part is shared: one that was read is kept only if it holds something. */
+const orKept = <T>(read: T[], kept: T[]): T[] => (read.length > 0 ? read : kept);
 
 const readHole = (input: BytesIn): Hole => ({ from: input.long(), to: input.long(), video: input.sharedText(), part: input.long() });
 
@@ -170,13 +177,20 @@ function readSession(input: BytesIn, state: State, stream: Stream): void {
   const video = stream.videos[input.long()];
   if (video === undefined) throw new RangeError(`snapshot of ${stream.key} names a video it does not hold`);
   const line = input.oneOf(LINES);
-  const session = createSession(stream, video, { line, part: 0, nowAt: 0, activeTime: 0 });
-  session.state = input.oneOf(PLAY_STATES);
-  session.part = input.long();
+  const playState = input.oneOf(PLAY_STATES);
+  const part = input.long();
+  const activeTime = input.long();
+  const lastAtActive = input.long();
+  const session = createSession(stream, video, { line, part, nowAt: input.long(), activeTime });
+  session.state = playState;
+  session.lastAtActive = lastAtActive;
   readClocks(input, session);
   readFigures(input, session);
-  session.sections = input.longs();
-  session.errors = input.array(() => ({ code: input.sharedText(), fatal: input.boolean(), count: input.long() }));
+  session.sections = orKept(input.longs(), session.sections);
+  session.errors = orKept(
+    input.array(() => ({ code: input.sharedText(), fatal: input.boolean(), count: input.long() })),
+    session.errors,
+  );
   const start = readContextStart(input);
   const context: SessionContext = {
     ...start,
@@ -192,9 +206,6 @@ function readSession(input: BytesIn, state: State, stream: Stream): void {
 }
 
 function readClocks(input: BytesIn, session: Session): void {
-  session.openedAtActive = input.long();
-  session.lastAtActive = input.long();
-  session.firstAt = input.long();
   session.nowAt = input.long();
   session.attemptAt = input.long();
   session.startupMs = input.long();

@@ -87,7 +87,8 @@ function applyContext(state: State, session: Session, source: BeaconSource): voi
   const { context } = session;
   if (source.protocol !== 'unknown' && context.protocol === 'unknown') context.protocol = source.protocol;
   if (source.context === null || (source.context === state.contextApplied && session === state.contextSession)) return;
-  if (!refine(context, source.context, state.settings.metaKeysMax)) hitLimit(state, session, 'metaKeysMax', 1);
+  if (!refine(context, source.context, { metaKeysMax: state.settings.metaKeysMax, texts: state.texts }))
+    hitLimit(state, session, 'metaKeysMax', 1);
   state.contextApplied = source.context;
   state.contextSession = session;
   if (context.durationMs > 0) session.video.durationMs = context.durationMs;

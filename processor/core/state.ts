@@ -2,10 +2,11 @@
 // two look-ups that a restore rebuilds: the map of streams and the timer wheel. No raw event is kept except behind a missing number.
 import type { BeaconContext, BeaconEvent, Protocol } from '../../schemas/beacon.ts';
 import type { SessionContext, SessionError } from '../../schemas/session.ts';
-import { textHash } from './hash.ts';
 import type { Ledger } from './outputs.ts';
+import { PackedSession, PackedStream } from './packed.ts';
 import type { ControlledValues, FoldSettings, LimitName } from './settings.ts';
 import { LIMIT_NAMES } from './settings.ts';
+import { createSharedTexts, type SharedTexts } from './texts.ts';
 import type { PlayState } from './transitions.ts';
 import { createWheel, type Wheel } from './wheel.ts';
 
@@ -74,12 +75,12 @@ export type Visit = {
 /** All that one client session id of one site has sent: numbering and copies are judged here, over all its videos. */
 export type Stream = {
   /** Record key, `site/session`. */
-  key: string;
-  site: string;
-  session: string;
-  /** Hash of `site/session/`, two unsigned halves: the prefix of its event ids (D20). */
-  idHigh: number;
-  idLow: number;
+  readonly key: string;
+  readonly site: string;
+  readonly session: string;
+  /** Hash of `site/session/`, two halves, signed: the prefix of its event ids (D20). */
+  readonly idHigh: number;
+  readonly idLow: number;
   /** Every number below is settled: folded, dead, or given up (then it is in holes). */
   nextSeq: number;
   holes: Hole[];
@@ -119,7 +120,7 @@ export type Line = 'main' | 'filler';
 export type Session = {
   video: VideoRecord;
   part: number;
-  line: Line;
+  readonly line: Line;
   openedAtActive: number;
   lastAtActive: number;
   /** Event time of the part's first and last event; never goes back. */
@@ -210,6 +211,8 @@ export type State = {
   /** The beacon context applied last and to which session, to skip the next event of the same beacon. Not part of a snapshot. */
   contextApplied: BeaconContext | null;
   contextSession: Session | null;
+  /** Texts that many streams and sessions have in common, each kept once. Not part of a snapshot. */
+  texts: SharedTexts;
 };
 
 /** In the order of the snapshot. */
@@ -247,106 +250,19 @@ export function emptyPartition(settings: FoldSettings): State {
     gone: [],
     contextApplied: null,
     contextSession: null,
+    texts: createSharedTexts(),
   };
 }
 
-const ID_SEED_HIGH = 0x811c9dc5;
-const ID_SEED_LOW = 0x9747b28c;
-
-/** Shared by all streams without visits. */
-const NO_VISITS: readonly Visit[] = Object.freeze([]);
-/** Shared by all streams that hold nothing; whoever holds an event makes another. */
-const NONE_HELD = Object.freeze([]) as readonly PendingEvent[] as PendingEvent[];
-
-/** A stream that has seen nothing yet. */
-export function createStream(key: string, site: string, session: string, activeTime: number): Stream {
-  const prefix = `${site}/${session}/`;
-  return {
-    key,
-    site,
-    session,
-    idHigh: textHash(ID_SEED_HIGH, prefix),
-    idLow: textHash(ID_SEED_LOW, prefix),
-    nextSeq: 0,
-    holes: [],
-    forgottenBelow: 0,
-    seqHashes: [],
-    recentEvents: [],
-    recentAt: 0,
-    pending: [],
-    held: NONE_HELD,
-    videos: [],
-    visits: NO_VISITS,
-    currentVideo: '',
-    sessions: [],
-    lastAtActive: activeTime,
-    heldDuplicates: 0,
-    heldConflicts: 0,
-    dormant: false,
-    timerAt: -1,
-  };
-}
+/** A stream that has seen nothing yet; the key is `site/session`. */
+export const createStream = (key: string, site: string, activeTime: number): Stream => new PackedStream(key, site, activeTime);
 
 /** A part that has folded nothing yet; firstAt and nowAt are the event time of the event that opens it. */
-export function createSession(
+export const createSession = (
   stream: Stream,
   video: VideoRecord,
-  { line, part, nowAt, activeTime }: { line: Line; part: number; nowAt: number; activeTime: number },
-): Session {
-  return {
-    video,
-    part,
-    line,
-    openedAtActive: activeTime,
-    lastAtActive: activeTime,
-    firstAt: nowAt,
-    nowAt,
-    state: 'idle',
-    attemptAt: -1,
-    attempted: false,
-    played: false,
-    ended: false,
-    startupMs: -1,
-    rateMilli: 1_000,
-    rateHighestMilli: 1_000,
-    anchorMs: -1,
-    anchorAt: nowAt,
-    anchorRateMilli: 1_000,
-    openFromMs: -1,
-    openToMs: -1,
-    openAt: -1,
-    sections: [],
-    run: -1,
-    contiguousAtMs: -1,
-    mergedMs: 0,
-    stallAt: -1,
-    stalls: 0,
-    stallMs: 0,
-    seeks: 0,
-    seekPending: false,
-    bitrateKbps: -1,
-    bitrateKbpsMs: 0,
-    bitrateKnownMs: 0,
-    switchesUp: 0,
-    switchesDown: 0,
-    failedBeforeStart: false,
-    failedAfterStart: false,
-    errors: [],
-    received: 0,
-    lost: 0,
-    duplicates: 0,
-    late: 0,
-    conflicts: 0,
-    limitHits: 0,
-    seqHighest: -1,
-    checksumHigh: 0,
-    checksumLow: 0,
-    context: createContext(),
-    stream,
-    changed: false,
-    sealed: false,
-  };
-}
+  start: { line: Line; part: number; nowAt: number; activeTime: number },
+): Session => new PackedSession(stream, video, createContext(), start);
 
 const createContext = (): SessionContext => ({
   title: '',

@@ -43,7 +43,8 @@ const pendingAt = (stream: Stream, seq: number): PendingEvent | undefined => {
 
 /** Holds an event back, in its place. */
 export function hold(stream: Stream, pending: PendingEvent): void {
-  stream.pending.splice(placeOf(stream, pending.seq), 0, pending);
+  if (stream.pending.length === 0) stream.pending = [pending];
+  else stream.pending.splice(placeOf(stream, pending.seq), 0, pending);
 }
 
 /** Marks a number as settled and remembers what it said. */
@@ -80,7 +81,7 @@ export const isWaiting = ({ pending, held }: Stream): boolean => pending.length 
 /** Gives up the numbers missing before the first pending event. Only called while something is pending. */
 export function giveUp(state: State, stream: Stream): void {
   const first = (stream.pending[0] as PendingEvent).seq;
-  stream.holes.push({ from: stream.nextSeq, to: first, video: '', part: -1 });
+  stream.holes = [...stream.holes, { from: stream.nextSeq, to: first, video: '', part: -1 }];
   stream.nextSeq = first;
   boundHoles(state, stream);
 }
@@ -134,7 +135,8 @@ export function seenLately(state: State, stream: Stream, identity: number): bool
   const { recentEvents } = stream;
   if (recentEvents.indexOf(identity) >= 0) return true;
   if (recentEvents.length < state.settings.recentEventsMax) {
-    recentEvents.push(identity);
+    if (recentEvents.length === 0) stream.recentEvents = [identity];
+    else recentEvents.push(identity);
     return false;
   }
   state.limits.recentEventsMax++;

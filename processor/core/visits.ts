@@ -50,7 +50,11 @@ export function foldHit(state: State, session: Session, source: BeaconSource, ev
   const { context } = session;
   if (source.protocol !== 'unknown' && context.protocol === 'unknown') context.protocol = source.protocol;
   if (source.context !== null) {
-    const complete = refineFirst(context, source.context, { metaKeysMax: state.settings.metaKeysMax, opens: session.received === 1 });
+    const complete = refineFirst(context, source.context, {
+      metaKeysMax: state.settings.metaKeysMax,
+      texts: state.texts,
+      opens: session.received === 1,
+    });
     if (!complete) hitLimit(state, session, 'metaKeysMax', 1);
   }
   const at = timeOf(state, session.stream.site, source, event);

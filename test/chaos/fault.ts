@@ -14,7 +14,7 @@ export type Fault = {
   loadMs: number;
   viewers?: number;
   delivery?: Partial<DeliveryOptions>;
-  options?: StageOptions;
+  options?: StageOptions | ((full: boolean) => StageOptions);
   /** Plays the fault beside the load and puts everything right again. */
   inject(stage: Stage): Promise<void>;
   /** After the load has ended, before everything comes to rest. */

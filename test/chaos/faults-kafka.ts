@@ -266,7 +266,8 @@ export const KAFKA_FAULTS: readonly Fault[] = [
     about: 'Kafka out of reach for longer than a session may be silent',
     alone: true,
     loadMs: 8_000,
-    options: { processorEnv: { PLAYHEAD_FOLD_IDLE_GAP_MS: '9000' } },
+    // Shorter than the outage, longer than it takes until what has piled up is sent.
+    options: (full) => ({ processorEnv: { PLAYHEAD_FOLD_IDLE_GAP_MS: full ? '180000' : '9000' } }),
     inject: kafkaAway,
   },
   {

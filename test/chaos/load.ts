@@ -19,7 +19,7 @@ export type Load = {
   end(): Promise<LoadResult>;
   /** Nobody new arrives until the work is done; who is there goes on. */
   hold(work: Promise<void>): Promise<void>;
-  /** Gives up what has no outcome yet: it stays unknown. */
+  /** Nobody arrives any more, and what has no outcome yet is given up: it stays unknown. */
   giveUp(): void;
   /** The driver of the patient viewers, for more of the same. */
   driver: Driver;
@@ -104,7 +104,10 @@ export function startLoad(system: TestSystem, options: LoadOptions): Load {
       held = work.catch(() => {});
       return work;
     },
-    giveUp: () => senders.patient.stop(),
+    giveUp() {
+      ended = true;
+      senders.patient.stop();
+    },
     async end() {
       ended = true;
       await arriving;

@@ -85,7 +85,7 @@ export async function playFault(servers: Servers, fault: Fault, options: RunOpti
 
 async function play(servers: Servers, fault: Fault, options: RunOptions, result: Result, say: (line: string) => void): Promise<void> {
   const { seed, full } = options;
-  const stageOptions = fault.options ?? {};
+  const stageOptions = (typeof fault.options === 'function' ? fault.options(full) : fault.options) ?? {};
   const spreadMs = fault.loadMs * (full ? FULL_LOAD_FACTOR : 1);
   const viewers = (fault.viewers ?? VIEWERS) * (full ? FULL_LOAD_FACTOR : 1);
   say(fault.about);
@@ -123,6 +123,7 @@ async function play(servers: Servers, fault: Fault, options: RunOptions, result:
     wellPlayed = fault.mustBreak !== undefined || result.violations.length === 0;
   } finally {
     if (!wellPlayed) say(`logs: ${lastWords(stage.system)}`);
+    stage.load.giveUp();
     await stage.close();
   }
 }
