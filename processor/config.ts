@@ -25,6 +25,18 @@ export const foldConfigSpec = {
   endedLingerMs: duration('PLAYHEAD_FOLD_ENDED_LINGER_MS', FOLD_SETTINGS_DEFAULT.endedLingerMs, 'Wait after a video has ended', 0),
   graceMs: duration('PLAYHEAD_FOLD_GRACE_MS', FOLD_SETTINGS_DEFAULT.graceMs, 'Wait for a missing sequence number', 0),
   ageMaxMs: duration('PLAYHEAD_FOLD_AGE_MAX_MS', FOLD_SETTINGS_DEFAULT.ageMaxMs, 'Longest life of a session'),
+  openSessionsMax: setting({
+    env: 'PLAYHEAD_FOLD_OPEN_SESSIONS_MAX',
+    schema: rule.integer(8, 1_000_000),
+    default: String(FOLD_SETTINGS_DEFAULT.openSessionsMax),
+    description: 'Open sessions of a partition; beyond, the longest silent eighth is sealed early. Plan 2,500 B of heap for each',
+  }),
+  tombstonesMax: setting({
+    env: 'PLAYHEAD_FOLD_TOMBSTONES_MAX',
+    schema: rule.integer(8, 1_000_000),
+    default: String(FOLD_SETTINGS_DEFAULT.tombstonesMax),
+    description: 'Sealed sessions that a partition remembers, to recognise their copies; beyond, the oldest eighth is forgotten',
+  }),
   stepCapMs: duration(
     'PLAYHEAD_FOLD_STEP_CAP_MS',
     FOLD_SETTINGS_DEFAULT.stepCapMs,
@@ -130,10 +142,11 @@ type FoldConfig = ConfigOf<typeof foldConfigSpec>;
 
 /** The settings of the fold. */
 export function foldSettingsOf(config: FoldConfig): FoldSettings {
-  const { idleGapMs, leaveLingerMs, endedLingerMs, graceMs, ageMaxMs, stepCapMs } = config;
+  const { idleGapMs, leaveLingerMs, endedLingerMs, graceMs, ageMaxMs, stepCapMs, openSessionsMax, tombstonesMax } = config;
+  const times = { idleGapMs, leaveLingerMs, endedLingerMs, graceMs, ageMaxMs, stepCapMs };
   const surfaces = { ...SURFACE_TIMES };
   for (const surface of SURFACES) surfaces[surface] = surfaceTimesOf(config, surface);
-  return { ...FOLD_SETTINGS_DEFAULT, idleGapMs, leaveLingerMs, endedLingerMs, graceMs, ageMaxMs, stepCapMs, surfaces };
+  return { ...FOLD_SETTINGS_DEFAULT, ...times, openSessionsMax, tombstonesMax, surfaces };
 }
 
 function surfaceTimesOf(config: FoldConfig, surface: (typeof SURFACES)[number]): SurfaceTimes {

@@ -95,8 +95,8 @@ export const DATABASE_FAULTS: readonly Fault[] = [
     about: 'PostgreSQL out of reach',
     alone: false,
     loadMs: 8_000,
-    // A machine that stalls for seconds must not look like a member that left.
-    options: { processorEnv: { CHAOS_SESSION_TIMEOUT_MS: '20000' } },
+    // A machine that stalls for seconds must not look like a member that left. What waits for the database fills its bound within minutes.
+    options: { processorEnv: { CHAOS_SESSION_TIMEOUT_MS: '20000', PLAYHEAD_PROCESSOR_BUFFER_OUTPUTS_MAX: '300' } },
     inject: databaseAway,
   },
   { id: 'F15', about: 'the answer to COMMIT lost; reset at every step', alone: false, loadMs: 8_000, inject: loseAtEveryStep },

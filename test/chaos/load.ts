@@ -136,3 +136,10 @@ export function countOutcomes(outcomes: Outcomes): Record<Outcome, number> {
   for (const outcome of outcomes.values()) counts[outcome]++;
   return counts;
 }
+
+/** A few more patient viewers, after the load has ended; what they sent belongs to its result. */
+export async function sendMore(load: Load, result: LoadResult, { viewers, seed, spreadMs }: LoadOptions): Promise<void> {
+  const { patient } = planWave({ viewers, seed: `${seed}/more`, spreadMs }, 0);
+  for (const each of await sendCrowd(load.driver, patient, spreadMs / viewers)) noteOutcomes(result.outcomes, each);
+  result.plans.push(...patient);
+}

@@ -9,6 +9,7 @@ import type { Fault } from './fault.ts';
 import { DATABASE_FAULTS } from './faults-database.ts';
 import { KAFKA_FAULTS } from './faults-kafka.ts';
 import { PROCESS_FAULTS } from './faults-processes.ts';
+import { STATE_FAULTS } from './faults-state.ts';
 import { countOutcomes, startLoad } from './load.ts';
 import { type MemoryLine, memoryLines } from './record.ts';
 import type { Servers } from './servers.ts';
@@ -16,7 +17,7 @@ import { openStage, sessionTimeoutMs, systemOptions } from './stage.ts';
 
 const number = (id: string): number => (id.startsWith('NC') ? 100 : 0) + Number(id.replace(/\D/g, ''));
 
-export const FAULTS: readonly Fault[] = [...PROCESS_FAULTS, ...KAFKA_FAULTS, ...DATABASE_FAULTS].sort(
+export const FAULTS: readonly Fault[] = [...PROCESS_FAULTS, ...KAFKA_FAULTS, ...DATABASE_FAULTS, ...STATE_FAULTS].sort(
   (a, b) => number(a.id) - number(b.id),
 );
 

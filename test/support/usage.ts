@@ -22,6 +22,8 @@ const SETTLING_SHARE = 0.2;
 /** The end may lie this much above the beginning: what the collector leaves lying about. */
 const HEAP_RISE_MAX = { share: 0.1, mb: 8 };
 const RSS_RISE_MAX = { share: 0.1, mb: 24 };
+/** More open sessions than this may take more memory: such a stretch says nothing. */
+const OPEN_RISE_MAX = 0.1;
 /** Above the idle count: files that a process opens and closes all the time. */
 const FILES_ABOVE_IDLE_MAX = 6;
 const IDLE_WAIT_MS = 20_000;
@@ -151,7 +153,7 @@ export function checkMemory(watch: Pick<UsageWatch, 'samples' | 'stretches'>, li
   }
   for (const { instance, samples } of watch.stretches) {
     const trend = trendOf(samples);
-    if (trend === undefined) continue;
+    if (trend === undefined || trend.openTo > trend.openFrom * (1 + OPEN_RISE_MAX)) continue;
     const { heapFromMb, heapToMb, rssFromMb, rssToMb } = trend;
     if (rises(heapFromMb, heapToMb, HEAP_RISE_MAX))
       found.push(`the heap of ${instance} rose from ${Math.round(heapFromMb)} to ${Math.round(heapToMb)} MB`);

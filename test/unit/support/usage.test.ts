@@ -30,6 +30,11 @@ describe('I10', () => {
     assert.match(rss ?? '', /p1 rose/);
   });
 
+  it('more open sessions may take more memory', () => {
+    const growing = samples((share) => 60 + share * 90).map((sample, n) => ({ ...sample, openSessions: 40 + n }));
+    assert.deepEqual(found(growing), []);
+  });
+
   it('a peak above the ceiling is found however short', () => {
     const all = samples(() => 60);
     all[50] = { ...(all[50] as UsageSample), rssMb: 600, heapMb: 300 };
