@@ -47,18 +47,21 @@ const silent = pino({ level: 'silent' });
 const nothing = (): void => {};
 
 /** Counts what the tasks did, so that a run can show that its faults had effects. */
-function simMetrics(world: World): ProcessorMetrics {
+function simMetrics(world: World, name: string): ProcessorMetrics {
   return {
     folded: nothing,
-    sealed: (reason) => world.note(`sealed:${reason}`),
-    flushed: () => world.note('flush'),
+    sealed: (reason) => world.note(`sealed:${reason}`, name),
+    flushed: nothing,
     flushRows: nothing,
-    flushFailed: () => world.note('flushFailed'),
-    rowsRefused: () => world.note('rowsRefused'),
-    setAside: nothing,
-    fenced: () => world.note('fenced'),
+    flushFailed: () => world.note('flushFailed', name),
+    rowsRefused: () => world.note('rowsRefused', name),
+    // The fallback for a number met twice (D8): here it is the finding.
+    setAside: () => {
+      world.failure ??= new Error('I4: an emission number was met twice');
+    },
+    fenced: () => world.note('fenced', name),
     rebalanced: nothing,
-    restored: () => world.note('restored'),
+    restored: () => world.note('restored', name),
     snapshotTaken: nothing,
     limitHit: (limit) => world.note(`limit:${limit}`),
     holderTerminated: () => world.note('holderTerminated'),
@@ -100,7 +103,7 @@ export function startActors(deps: ActorsDeps): Actors {
     } else if (victim !== undefined && !victim.stopping && strikes('processorStops')) {
       victim.stopping = true;
       void victim.processor.stop().then(() => {
-        world.note('stoppedCleanly');
+        world.note('stoppedCleanly', victim.process.name);
         world.kill(victim.process);
       });
       restartLater();
@@ -139,7 +142,7 @@ function startProcessor(deps: ActorsDeps, name: string): Running {
     clock: world.clock(),
     scheduler: world.scheduler(process),
     logger: silent,
-    metrics: simMetrics(world),
+    metrics: simMetrics(world, name),
     writers: createWriters({ database: database.database(process), connectionsMax: 2 }),
     admin: log.admin(process),
     consumer: group.consumer(process),
@@ -193,7 +196,7 @@ function schemasOf({ world, codec, fault }: ActorsDeps, process: SimProcess): { 
       new Promise((resolve, reject) => {
         world.schedule(process, world.random.integer(5, 300), `${process.name} asks the registry`, () => {
           if (fault('registryDown')) return reject(new Error('no registry'));
-          world.note('schemaLearned');
+          world.note('schemaLearned', process.name);
           known.add(id);
           resolve();
         });

@@ -23,6 +23,9 @@ export type GatewaysDeps = {
   control: Control | undefined;
 };
 
+/** A beacon in a timeline. */
+const contentOf = ({ session, events }: Beacon): string => `${session} #${events.map((event) => event.seq).join(',')}`;
+
 type WriterDeps = Pick<GatewaysDeps, 'log' | 'world' | 'partitions' | 'control'>;
 
 /** What a client is told: everything is in the log; nothing was taken; anything else. */
@@ -101,7 +104,7 @@ function startGateway(deps: GatewaysDeps, name: string): Gateway {
       bytesMax: 1 << 20,
       batchBytesMax: world.random.pick([500, 60_000]),
     },
-    hooks: { sent: () => {}, deadlinePassed: () => world.note('deadlinePassed') },
+    hooks: { sent: () => {}, deadlinePassed: () => world.note('deadlinePassed', name) },
   });
   const ticks =
     deps.control === 'processorTicks'
@@ -124,7 +127,7 @@ function startGateway(deps: GatewaysDeps, name: string): Gateway {
     accept(beacons, answer) {
       world.schedule(process, world.random.integer(1, 10), `${name} publishes`, () => {
         void publisher.publish(beacons.map(placed)).then((outcome) => {
-          world.note(`published:${outcome}`);
+          world.note(`published:${outcome}`, `${name} ${beacons.map(contentOf).join(', ')}`);
           const told = outcome === 'appended' ? 'accepted' : outcome === 'full' ? 'refused' : 'unknown';
           world.schedule(process, world.random.integer(1, 20), `${name} answers ${told}`, () => answer(told));
         });
@@ -133,7 +136,7 @@ function startGateway(deps: GatewaysDeps, name: string): Gateway {
     async stop() {
       await Promise.all([ticks?.stop(), publisher.drain()]);
       if (!process.alive) return;
-      world.note('gatewayDrained');
+      world.note('gatewayDrained', name);
       world.schedule(process, 25, `${name} exits`, () => world.kill(process));
     },
   };
@@ -145,7 +148,7 @@ export function createWriter({ log, world, partitions, control }: WriterDeps, pr
   const checked = createCheckedAppender({
     send,
     scheduler: world.scheduler(process),
-    hooks: { acknowledged: () => {}, failed: (reason) => world.note(`append:${reason}`), called: () => {} },
+    hooks: { acknowledged: () => {}, failed: (reason) => world.note(`append:${reason}`, process.name), called: () => {} },
     partitions,
     appendTimeoutMs: 3_500,
     resendPauseMs: 100,

@@ -7,7 +7,8 @@ import { parseArgs } from 'node:util';
 import { CONTROL_NAMES, type Control } from './controls.ts';
 import { FAULT_NAMES } from './faults.ts';
 import { type RunOptions, runSeed } from './run.ts';
-import { shrink } from './shrink.ts';
+import { kindOf, shrink } from './shrink.ts';
+import { table } from './timeline.ts';
 
 const HELP = `Deterministic simulator: the real processor over a simulated log, group, database and clock.
 
@@ -58,13 +59,15 @@ async function runShare(): Promise<void> {
 
 async function showSeed(seed: number): Promise<void> {
   const first = await runSeed(seed, { ...options, timeline: true });
-  if (values.timeline) for (const line of first.timeline) print(line);
+  if (values.timeline) for (const { atMs, what, detail } of first.timeline) print(`${atMs.toFixed(0)} ${what} ${detail}`);
   print(`seed ${seed}: ${first.steps} steps, trace ${first.traceHash}, faults ${first.faults.join(', ') || 'none'}`);
   if (first.failure === undefined) return print('all invariants hold');
   print(`${first.failure.stack}`);
   const small = await shrink(seed, options);
-  print(`\nfewest faults that still break it: ${small.faults.join(', ') || 'none at all'}; the last events before:`);
-  for (const line of small.timeline.slice(-60)) print(`  ${line}`);
+  print(`\nsmallest of ${small.runs} runs that still breaks ${kindOf(small)}: ${small.occurrences.join(', ') || 'nothing strikes'}`);
+  print(`${small.failure?.message}\n`);
+  for (const line of table(small)) print(`  ${line}`);
+  print(`\nagain: node --import tsx test/sim/main.ts --seed ${seed}${values.control ? ` --control ${values.control}` : ''}`);
   process.exitCode = 1;
 }
 

@@ -16,13 +16,13 @@ export function startOperator({ world, database, log, running }: OperatorDeps): 
   const accept = (partition: number, from: number, to: number): void => {
     const known = database.tables().gaps.some((gap) => gap.partition === partition && gap.from_offset === from && gap.to_offset === to);
     if (known) return;
-    world.note('gapAccepted', `partition ${partition} [${from}, ${to})`);
+    world.note('gapAccepted', `operator partition ${partition} [${from}, ${to})`);
     database.acceptGap(partition, from, to);
   };
   world.schedule(undefined, LOOK_MS, 'operator looks', function look() {
     for (const { partition, halt } of running().flatMap((processor) => processor.views())) {
       if (halt === undefined) continue;
-      world.note(`halted:${halt.reason}`, `partition ${partition}`);
+      world.note(`halted:${halt.reason}`, `operator sees partition ${partition}: ${halt.detail}`);
       const gap = GAP_COMMAND.exec(halt.detail) ?? EMPTY_GAP.exec(halt.detail);
       if (gap !== null) accept(partition, Number(gap[1]), Number(gap[2]));
       if (halt.reason === 'partition_count') log.sayCount(log.count);

@@ -15,6 +15,8 @@ export type PlayersDeps = {
   world: World;
   gateways: Gateways;
   fault: (name: FaultName) => boolean;
+  /** Whether this player, or this beacon, takes part; false when a failing run is made smaller. */
+  happens: (occurrence: string) => boolean;
   /** No player begins after this. */
   untilMs: number;
 };
@@ -27,7 +29,7 @@ const PATIENCE_MS = 6_000;
 
 export const idOf = (beacon: Beacon, event: BeaconEvent): string => `${beacon.site}/${beacon.session}#${event.seq}`;
 
-export function startPlayers({ world, gateways, fault, untilMs }: PlayersDeps): Players {
+export function startPlayers({ world, gateways, fault, happens, untilMs }: PlayersDeps): Players {
   const random = world.random.fork();
   const outcomes: Outcomes = new Map();
   let pending = 0;
@@ -63,12 +65,14 @@ export function startPlayers({ world, gateways, fault, untilMs }: PlayersDeps): 
   let held: Beacon | undefined;
   for (let i = random.integer(2, 6); i > 0; i--) {
     const session = `v${world.seed}-${i}`;
+    const startMs = random.integer(0, untilMs);
+    if (!happens(`player#${i}`)) continue;
     pending += 1;
-    world.schedule(undefined, random.integer(0, untilMs), `player ${session} begins`, () => {
+    world.schedule(undefined, startMs, `player ${session} begins`, () => {
       pending -= 1;
-      for (const { delayMs, beacon } of playerBeacons(random, fault, session, world.now())) {
+      for (const [index, { delayMs, beacon }] of playerBeacons(random, fault, session, world.now()).entries()) {
         raiseAll([beacon], 'unsent');
-        if (fault('lostBeacon')) continue;
+        if (fault('lostBeacon') || !happens(`beacon${i}#${index}`)) continue;
         pending += 1;
         world.schedule(undefined, delayMs, `player ${session} sends`, () => {
           // Now and then a request speaks for two sessions: its answer is about both.

@@ -7,16 +7,17 @@ import { type Codec, createCodec, schemaText } from '../../schemas/codec.ts';
 import { type Actors, startActors } from './actors.ts';
 import { Broken, checkCommit, checkFinished } from './check.ts';
 import type { Control } from './controls.ts';
-import { type FaultName, type FaultPlan, planFaults } from './faults.ts';
+import { FAULT_NAMES, type FaultName, type FaultPlan, planFaults } from './faults.ts';
 import { startGateways } from './gateways.ts';
 import { NEW_SCHEMA_ID } from './new-schema.ts';
 import { startOperator } from './operator.ts';
 import { type Players, startPlayers } from './players.ts';
+import type { Random } from './random.ts';
 import { checkSnapshots } from './replay.ts';
 import { createSimDatabase, type SimDatabase } from './sim-database.ts';
 import { createSimGroup, type SimGroup } from './sim-group.ts';
 import { createSimLog, type SimLog } from './sim-log.ts';
-import { World } from './world.ts';
+import { type Moment, World } from './world.ts';
 
 /** Compiling its types costs more than half a run: one for all runs of a process. */
 let sharedCodec: Codec | undefined;
@@ -39,13 +40,17 @@ export type RunResult = {
   traceHash: string;
   steps: number;
   counts: ReadonlyMap<string, number>;
-  timeline: readonly string[];
+  timeline: readonly Moment[];
   faults: readonly FaultName[];
+  /** Everything that can be left out on its own: strokes of fate, players, beacons; `<name>#<index>`. */
+  occurrences: readonly string[];
 };
 export type RunOptions = {
   timeline?: boolean;
   /** Replaces the drawn plan: for shrinking and for control builds. */
   faults?: (drawn: FaultPlan) => FaultPlan;
+  /** Occurrences left out, for shrinking. */
+  without?: readonly string[];
   /** A deliberate defect that the checks must notice. */
   control?: Control;
 };
@@ -54,12 +59,23 @@ export async function runSeed(seed: number, options: RunOptions = {}): Promise<R
   const world = new World(seed, { timeline: options.timeline ?? false });
   const drawn = planFaults(world.random.fork());
   const plan = options.faults?.(drawn) ?? drawn;
-  const dice = world.random.fork();
+  const dice = diceOf(world.random);
+  const occurrences: string[] = [];
+  const without = new Set(options.without ?? []);
+  const happens = (occurrence: string): boolean => {
+    if (without.has(occurrence)) return false;
+    occurrences.push(occurrence);
+    return true;
+  };
+  const drawnCount = new Map<FaultName, number>();
   let faulty = true;
   const fault = (name: FaultName): boolean => {
     const probability = plan.get(name);
-    if (!faulty || probability === undefined || !dice.chance(probability)) return false;
-    world.note(`fault:${name}`);
+    if (!faulty || probability === undefined || !dice(name).chance(probability)) return false;
+    const index = drawnCount.get(name) ?? 0;
+    drawnCount.set(name, index + 1);
+    if (!happens(`${name}#${index}`)) return false;
+    world.note(`fault:${name}`, `#${index}`);
     return true;
   };
   const partitions = world.random.integer(1, 4);
@@ -73,7 +89,7 @@ export async function runSeed(seed: number, options: RunOptions = {}): Promise<R
   const common = { world, log, codec, partitions, fault, tickMs: TICK_MS, control: options.control };
   const actors = startActors({ ...common, group, database, settings, configHash });
   const gateways = startGateways(common);
-  const players = startPlayers({ world, gateways, fault, untilMs: PLAYERS_MS });
+  const players = startPlayers({ world, gateways, fault, happens, untilMs: PLAYERS_MS });
   startOperator({ world, database, log, running: actors.running });
   const parts: Parts = { world, log, group, database, codec, partitions, settings, actors, players, refused, closedAt: new Map() };
   try {
@@ -93,7 +109,14 @@ export async function runSeed(seed: number, options: RunOptions = {}): Promise<R
     counts: world.counts,
     timeline: world.timeline(),
     faults: [...plan.keys()],
+    occurrences,
   };
+}
+
+/** A generator for each fault, so that leaving one out does not move the others. */
+function diceOf(random: Random): (name: FaultName) => Random {
+  const all = new Map(FAULT_NAMES.map((name) => [name, random.fork()]));
+  return (name) => all.get(name) as Random;
 }
 
 function allKnowing(): Codec {

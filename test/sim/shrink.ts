@@ -1,25 +1,42 @@
-// A failing seed with as few kinds of fault as still break it: each is left out in turn, for as long as the same invariant breaks.
+// A failing seed made small: first whole kinds of fault are left out, then single strokes, players and beacons, for as long as the same
+// invariant breaks.
 import type { FaultName } from './faults.ts';
 import { type RunOptions, type RunResult, runSeed } from './run.ts';
 
-/** Invariant (or error) that a run broke: the word before the colon. */
-const kindOf = (result: RunResult): string | undefined => result.failure?.message.split(':')[0];
+const RUNS_MAX = 600;
 
-/** The smallest failing run found, with its timeline. */
-export async function shrink(seed: number, options: RunOptions = {}): Promise<RunResult> {
+export type Small = RunResult & { runs: number; without: readonly string[] };
+
+/** Invariant (or error) that a run broke: the word before the colon. */
+export const kindOf = (result: Pick<RunResult, 'failure'>): string | undefined => result.failure?.message.split(':')[0];
+
+/** The smallest failing run found. */
+export async function shrink(seed: number, options: RunOptions = {}): Promise<Small> {
   let best = await runSeed(seed, { ...options, timeline: true });
   const kind = kindOf(best);
+  let runs = 1;
   const dropped = new Set<FaultName>();
-  for (const name of best.faults) {
-    const without = new Set([...dropped, name]);
+  let without: readonly string[] = [];
+  const fails = async (kinds: ReadonlySet<FaultName>, list: readonly string[]): Promise<boolean> => {
+    runs += 1;
     const tried = await runSeed(seed, {
       ...options,
       timeline: true,
-      faults: (drawn) => new Map([...drawn].filter(([each]) => !without.has(each))),
+      without: list,
+      faults: (drawn) => new Map([...drawn].filter(([each]) => !kinds.has(each))),
     });
-    if (kindOf(tried) !== kind) continue;
-    dropped.add(name);
+    if (kindOf(tried) !== kind) return false;
     best = tried;
+    return true;
+  };
+  for (const name of best.faults) if (await fails(new Set([...dropped, name]), without)) dropped.add(name);
+  // Halves, quarters ... single ones: most of a run has nothing to do with its failure.
+  for (let size = best.occurrences.length >> 1; size >= 1; size >>= 1) {
+    for (let from = 0; from < best.occurrences.length && runs < RUNS_MAX; ) {
+      const fewer = [...without, ...best.occurrences.slice(from, from + size)];
+      if (await fails(dropped, fewer)) without = fewer;
+      else from += size;
+    }
   }
-  return best;
+  return { ...best, runs, without };
 }

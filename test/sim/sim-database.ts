@@ -106,7 +106,8 @@ export function createSimDatabase({ world, fault, checkCommit, refused, control 
       breakAll();
       const { snapshots } = tables;
       tables = copyOf(backup);
-      if (fault('snapshotAhead')) tables.snapshots = [...new Set([...tables.snapshots, ...snapshots])];
+      if (Array.from({ length: 12 }).some(() => fault('snapshotAhead')))
+        tables.snapshots = [...new Set([...tables.snapshots, ...snapshots])];
     },
     /** An operator accepts that these records are lost (D25). */
     acceptGap(partition: number, from: number, to: number): void {
@@ -345,7 +346,8 @@ export class SimConnection implements DatabaseConnection {
       default:
         if (name.startsWith('processor_create_probe_')) return done([]);
         if (name === 'processor_clear_open_sessions' && this.transaction !== undefined) this.transaction.cleared = true;
-        if (name === 'processor_write_snapshot') this.#server.world.note('snapshotWritten');
+        if (name === 'processor_write_snapshot')
+          this.#server.world.note('snapshotWritten', `${this.process.name} partition ${partition} at ${params[2]}`);
         change((apply) => this.#write(apply), name, params);
         done([]);
     }
@@ -506,6 +508,13 @@ export class SimConnection implements DatabaseConnection {
     });
   }
 
+  #noteMove(partition: number, before: ProgressRow | undefined, after: ProgressRow): void {
+    const [offset, seq] = [before?.next_offset ?? 0, before?.emission_seq ?? 0];
+    const where = `${this.process.name} partition ${partition}: epoch ${after.epoch}`;
+    if (before?.claim_token !== after.claim_token) this.#server.world.note('claim', `${where} from offset ${offset}, emission ${seq}`);
+    else this.#server.world.note('commit', `${where}, offset ${offset} to ${after.next_offset}, emission ${seq} to ${after.emission_seq}`);
+  }
+
   #apply(): void {
     const { transaction } = this;
     if (transaction !== undefined) {
@@ -521,6 +530,7 @@ export class SimConnection implements DatabaseConnection {
           this.#server.checkCommit({ partition, before, after, rows: transaction.rows });
         }
         noteJump(tables, partition, before, after, transaction.cleared);
+        this.#noteMove(partition, before, after);
         tables.progress.set(partition, after);
       }
       if (transaction.rows.length > 0 && transaction.progress.size === 0)

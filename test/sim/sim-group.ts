@@ -145,6 +145,7 @@ class SimMember {
     world.schedule(process, world.random.integer(0, 30), `${process.name} assigned ${partitions.join(',')} g${generation}`, () => {
       if (this.stopped || this.assigned !== partitions) return;
       if (!fault('stickyPause')) for (const partition of before) if (!partitions.includes(partition)) this.#paused.delete(partition);
+      world.note('assigned', `${process.name} ${partitions.length > 0 ? partitions.join(',') : 'nothing'}`);
       this.handlers?.onAssigned(partitions);
     });
   }
@@ -247,7 +248,7 @@ class SimMember {
     }
     const position = this.#positions.get(partition) ?? low;
     if (position < low || position > high) {
-      world.note('outOfRange');
+      world.note('outOfRange', `${this.process.name} partition ${partition} at ${position}, the log holds [${low}, ${high})`);
       this.#positions.set(partition, low);
     } else if (fault('outOfRangeJump')) this.#positions.set(partition, low);
     return readFrom(log.partition(partition), this.#positions.get(partition) ?? low, world.random.integer(1, BATCH_RECORDS_MAX));

@@ -61,6 +61,7 @@ export function createSimLog(world: World, count: number, fault: (name: FaultNam
       log.records.push({ offset: log.high++, appendAt, key: record.key, value: Buffer.from(record.value) });
       log.appendedMs.push(world.now());
     }
+    world.note('appended', `partition ${partition} at ${baseOffset}: ${records.map(({ key }) => key?.toString() ?? 'tick').join(', ')}`);
     for (const listener of listeners) listener(partition);
     return { baseOffset, appendAt };
   };

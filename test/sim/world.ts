@@ -19,6 +19,9 @@ type SimEvent = { at: number; order: number; process: SimProcess | undefined; ru
 /** Virtual time starts here, epoch ms: no real instant is ever read. */
 const START_MS = 1_790_000_000_000;
 
+/** One line of a run. `noted` = an effect worth reading; the others are the steps between. */
+export type Moment = { atMs: number; what: string; detail: string; noted: boolean };
+
 export class World {
   readonly seed: number;
   readonly random: Random;
@@ -27,7 +30,7 @@ export class World {
   #hashLow = 0x811c9dc5;
   #hashHigh = 0x9747b28c;
   readonly #queue: SimEvent[] = [];
-  readonly #timeline: string[] | undefined;
+  readonly #timeline: Moment[] | undefined;
   #now = START_MS;
   #order = 0;
   steps = 0;
@@ -51,10 +54,12 @@ export class World {
   /** Counts an effect and puts it into the trace. */
   note(what: string, detail = ''): void {
     this.counts.set(what, (this.counts.get(what) ?? 0) + 1);
-    this.trace(`${what} ${detail}`);
+    this.#hash(`${what} ${detail}`);
+    this.#timeline?.push({ atMs: this.elapsedMs, what, detail, noted: true });
   }
 
-  trace(line: string): void {
+  /** Mixes a line into the trace. */
+  #hash(line: string): void {
     const at = this.elapsedMs;
     let low = this.#hashLow ^ at;
     let high = this.#hashHigh ^ at;
@@ -65,10 +70,9 @@ export class World {
     }
     this.#hashLow = low ^ (low >>> 13);
     this.#hashHigh = high ^ (high >>> 15);
-    this.#timeline?.push(`${at} ${line}`);
   }
 
-  timeline(): readonly string[] {
+  timeline(): readonly Moment[] {
     return this.#timeline ?? [];
   }
 
@@ -90,16 +94,20 @@ export class World {
   }
 
   kill(process: SimProcess): void {
+    if (!process.alive) return;
+    this.note('gone', process.name);
     process.alive = false;
     process.held = [];
     for (const run of process.onKill.splice(0)) run();
   }
 
   freeze(process: SimProcess): void {
+    this.note('stands still', process.name);
     process.frozen = true;
   }
 
   thaw(process: SimProcess): void {
+    if (process.alive) this.note('goes on', process.name);
     process.frozen = false;
     for (const event of process.held.splice(0)) this.#push(Object.assign(event, { at: this.#now, order: this.#order++ }));
   }
@@ -136,7 +144,8 @@ export class World {
       }
       this.#now = Math.max(this.#now, next.at);
       this.steps++;
-      this.trace(next.what);
+      this.#hash(next.what);
+      this.#timeline?.push({ atMs: this.elapsedMs, what: next.what, detail: '', noted: false });
       next.run();
       return true;
     }

@@ -1,0 +1,47 @@
+// A run for people: a short table of what mattered to the partition and the session that a broken invariant names.
+import type { RunResult } from './run.ts';
+import type { Moment } from './world.ts';
+
+const ROWS_MAX = 60;
+const ACTOR = /^(processor|gateway|operator)[0-9]*\b/;
+const EFFECT_CHARACTERS_MAX = 110;
+
+/** What the failure is about; empty = everything. */
+type Subject = { partitions: ReadonlySet<string>; sessions: ReadonlySet<string> };
+
+const all = (text: string, pattern: RegExp): ReadonlySet<string> => new Set([...text.matchAll(pattern)].map((match) => match[1] as string));
+
+/** False for what names only other partitions or other sessions. */
+function concerns({ partitions, sessions }: Subject, { detail }: Moment): boolean {
+  const namedSessions = all(detail, /\b(v\d+-\d+)\b/g);
+  if (sessions.size > 0 && namedSessions.size > 0) return [...namedSessions].some((name) => sessions.has(name));
+  const named = all(detail, /\bpartition (\d+)\b/g);
+  return partitions.size === 0 || named.size === 0 || [...named].some((name) => partitions.has(name));
+}
+
+/** The last noted moments before the failure, one row each: virtual time in s, who, what, effect. */
+export function table({ timeline, failure }: Pick<RunResult, 'timeline' | 'failure'>): string[] {
+  const text = failure?.message ?? '';
+  const subject = { partitions: all(text, /\bpartition (\d+)\b/g), sessions: all(text, /\b(v\d+-\d+)\b/g) };
+  const rows = timeline.filter((moment) => moment.noted && concerns(subject, moment)).map(rowOf);
+  const shown = withoutRepeats(rows).slice(-ROWS_MAX);
+  const widths = [0, 1, 2].map((column) => Math.max(...shown.map((row) => (row[column] as string).length), 4));
+  const line = (row: readonly string[]): string =>
+    row
+      .map((cell, column) => cell.padEnd(widths[column] ?? 0))
+      .join('  ')
+      .trimEnd();
+  return [line(['time', 'who', 'what', 'effect']), ...shown.map(line)];
+}
+
+function rowOf({ atMs, what, detail }: Moment): [string, string, string, string] {
+  const actor = ACTOR.exec(detail)?.[0];
+  const who = actor ?? (what.startsWith('fault:') ? 'fate' : what === 'appended' ? 'broker' : 'world');
+  const effect = (actor === undefined ? detail : detail.slice(actor.length)).trim();
+  return [(atMs / 1000).toFixed(3), who, what.replace('fault:', ''), effect.slice(0, EFFECT_CHARACTERS_MAX)];
+}
+
+/** Rows that say the same as the one before but for the time are left out. */
+function withoutRepeats(rows: readonly [string, string, string, string][]): [string, string, string, string][] {
+  return rows.filter((row, index) => index === 0 || row.slice(1).join() !== rows[index - 1]?.slice(1).join());
+}
