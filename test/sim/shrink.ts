@@ -7,13 +7,13 @@ const RUNS_MAX = 600;
 
 export type Small = RunResult & { runs: number; without: readonly string[] };
 
-/** Invariant (or error) that a run broke: the word before the colon. */
-export const kindOf = (result: Pick<RunResult, 'failure'>): string | undefined => result.failure?.message.split(':')[0];
+/** Invariant (or error) that a failure names: the word before the colon. */
+export const kindOf = (message: string | undefined): string | undefined => message?.split(':')[0];
 
 /** The smallest failing run found. */
 export async function shrink(seed: number, options: RunOptions = {}): Promise<Small> {
   let best = await runSeed(seed, { ...options, timeline: true });
-  const kind = kindOf(best);
+  const kind = kindOf(best.failure?.message);
   let runs = 1;
   const dropped = new Set<FaultName>();
   let without: readonly string[] = [];
@@ -25,7 +25,7 @@ export async function shrink(seed: number, options: RunOptions = {}): Promise<Sm
       without: list,
       faults: (drawn) => new Map([...drawn].filter(([each]) => !kinds.has(each))),
     });
-    if (kindOf(tried) !== kind) return false;
+    if (kindOf(tried.failure?.message) !== kind) return false;
     best = tried;
     return true;
   };

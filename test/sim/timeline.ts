@@ -6,6 +6,8 @@ const ROWS_MAX = 60;
 const ACTOR = /^(processor|gateway|operator)[0-9]*\b/;
 const EFFECT_CHARACTERS_MAX = 110;
 
+type Row = [time: string, who: string, what: string, effect: string];
+
 /** What the failure is about; empty = everything. */
 type Subject = { partitions: ReadonlySet<string>; sessions: ReadonlySet<string> };
 
@@ -24,7 +26,9 @@ export function table({ timeline, failure }: Pick<RunResult, 'timeline' | 'failu
   const text = failure?.message ?? '';
   const subject = { partitions: all(text, /\bpartition (\d+)\b/g), sessions: all(text, /\b(v\d+-\d+)\b/g) };
   const rows = timeline.filter((moment) => moment.noted && concerns(subject, moment)).map(rowOf);
-  const shown = withoutRepeats(rows).slice(-ROWS_MAX);
+  const endMs = timeline.at(-1)?.atMs ?? 0;
+  const verdict: Row = [(endMs / 1000).toFixed(3), 'check', 'broken', text.split('\n')[0] as string];
+  const shown = [...withoutRepeats(rows).slice(-ROWS_MAX), verdict];
   const widths = [0, 1, 2].map((column) => Math.max(...shown.map((row) => (row[column] as string).length), 4));
   const line = (row: readonly string[]): string =>
     row
@@ -34,14 +38,15 @@ export function table({ timeline, failure }: Pick<RunResult, 'timeline' | 'failu
   return [line(['time', 'who', 'what', 'effect']), ...shown.map(line)];
 }
 
-function rowOf({ atMs, what, detail }: Moment): [string, string, string, string] {
+function rowOf({ atMs, what, detail }: Moment): Row {
   const actor = ACTOR.exec(detail)?.[0];
   const who = actor ?? (what.startsWith('fault:') ? 'fate' : what === 'appended' ? 'broker' : 'world');
   const effect = (actor === undefined ? detail : detail.slice(actor.length)).trim();
   return [(atMs / 1000).toFixed(3), who, what.replace('fault:', ''), effect.slice(0, EFFECT_CHARACTERS_MAX)];
 }
 
-/** Rows that say the same as the one before but for the time are left out. */
-function withoutRepeats(rows: readonly [string, string, string, string][]): [string, string, string, string][] {
-  return rows.filter((row, index) => index === 0 || row.slice(1).join() !== rows[index - 1]?.slice(1).join());
+/** Ticks after ticks, and rows that say the same as the one before but for the time, are left out. */
+function withoutRepeats(rows: readonly Row[]): Row[] {
+  const saying = (row: readonly string[] | undefined): string | undefined => (row?.[3]?.endsWith(': tick') ? 'tick' : row?.slice(1).join());
+  return rows.filter((row, index) => index === 0 || saying(row) !== saying(rows[index - 1]));
 }
