@@ -9,6 +9,7 @@ import { docsCommand } from './docs-command.ts';
 import { gapsCommand } from './gaps-command.ts';
 import { keysCommand } from './keys-command.ts';
 import { migrateCommand } from './migrate-command.ts';
+import { rollupsCommand } from './rollups-command.ts';
 import { sitesCommand } from './sites-command.ts';
 import { topicsCommand } from './topics-command.ts';
 import { verifyCommand } from './verify-command.ts';
@@ -22,6 +23,7 @@ const program = new Command('playhead')
   .addCommand(keysCommand())
   .addCommand(auditCommand())
   .addCommand(verifyCommand())
+  .addCommand(rollupsCommand())
   .addCommand(controlCommand())
   .addCommand(gapsCommand())
   .addCommand(simulateCommand())
