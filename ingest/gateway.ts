@@ -35,7 +35,7 @@ import { createPlaybackMetrics } from './playback-metrics.ts';
 import { Publisher } from './publisher.ts';
 import { createRateLimiter } from './rate-limit.ts';
 import { type RegionNames, startRegionNames } from './region-names.ts';
-import { startSalts } from './salts.ts';
+import { type Salts, startSalts } from './salts.ts';
 import { type Sites, startSites } from './sites.ts';
 import { createSockets, type Sockets } from './sockets.ts';
 import { createStoppedSessions } from './stopped-sessions.ts';
@@ -110,7 +110,7 @@ export async function startGateway(deps: GatewayDeps): Promise<Gateway> {
   const tokenSecret = startDoorSecret(deps, 'microticks_tokens');
   const visitSettings = startVisitSettings({ query: deps.query, scheduler, refreshIntervalMs: config.keysRefreshMs, logger });
   const health = (): HealthReport =>
-    healthOf({ writerReady: deps.writer.ready(), keys, sites, visitSettings, topicChecked: topic.checked(), stopping });
+    healthOf({ writerReady: deps.writer.ready(), keys, sites, visitSettings, salts, tokenSecret, topicChecked: topic.checked(), stopping });
   const regionNames = regionNamesOf(deps, metrics);
   const places = openPlaces({ path: config.placesPath, logger, onRegion: regionNames.note });
   const lookups = createLookups({ places, referrers: openReferrers({ logger }), salts });
@@ -322,18 +322,22 @@ type HealthParts = {
   keys: Keys;
   sites: Sites;
   visitSettings: VisitSettings;
+  salts: Salts;
+  tokenSecret: DoorSecret;
   topicChecked: boolean;
   stopping: boolean;
 };
 
 function healthOf(state: HealthParts): HealthReport {
   const { keys, sites, visitSettings } = state;
+  const secretsRead = state.salts.loaded() && state.tokenSecret.get() !== undefined;
   const checks: HealthReport['checks'] = {
     log: { ok: state.writerReady, detail: state.writerReady ? 'can be written' : 'no connection to Kafka' },
     topic: { ok: state.topicChecked, detail: state.topicChecked ? 'fits' : 'not checked yet' },
     keys: { ok: keys.loaded(), detail: keys.loaded() ? `read ${Math.round(keys.ageMs() / 1000)} s ago` : 'not read yet' },
     aliases: { ok: sites.loaded(), detail: sites.loaded() ? 'read' : 'not read yet' },
     visits: { ok: visitSettings.loaded(), detail: visitSettings.loaded() ? 'settings read' : 'settings not read yet' },
+    secrets: { ok: secretsRead, detail: secretsRead ? 'salts and tokens read' : 'salts or tokens not read yet' },
     running: { ok: !state.stopping, detail: state.stopping ? 'stopping' : 'taking beacons' },
   };
   return { alive: true, ready: Object.values(checks).every((check) => check.ok), checks };

@@ -8,6 +8,8 @@ import { dayOf, dayText } from './core/viewer.ts';
 const SALT_BYTES = 32;
 /** Days whose salt is kept beside today's: yesterday's, for requests that were under way at midnight and for sites whose day is not over. */
 const PAST_DAYS_KEPT = 1;
+/** How soon it is tried again while there is none for today: doors that need one take nothing until then. */
+const RETRY_INTERVAL_MS = 2_000;
 
 export const insertSalt: Statement<[string, Buffer], never> = {
   name: 'insert-viewer-salt',
@@ -33,6 +35,8 @@ export type SaltsDeps = {
 export type Salts = {
   /** The salt of that instant's UTC day, undefined if there is none (yet, or any more). */
   saltFor(instantMs: number): Buffer | undefined;
+  /** They were read at least once. */
+  loaded(): boolean;
   /** Makes, reads and destroys what is due. Never rejects. */
   refresh(): Promise<void>;
   stop(): void;
@@ -41,6 +45,7 @@ export type Salts = {
 /** Starts at once. */
 export function startSalts(deps: SaltsDeps): Salts {
   let salts: ReadonlyMap<string, Buffer> = new Map();
+  let loaded = false;
   const refresh = async (): Promise<void> => {
     const today = dayOf(deps.clock.now());
     const oldest = dayText(today - PAST_DAYS_KEPT);
@@ -52,11 +57,25 @@ export function startSalts(deps: SaltsDeps): Salts {
       await deps.query(deleteOldSalts, [oldest]);
       const rows = await deps.query(selectSalts, []);
       salts = new Map(rows.map(({ day, salt }) => [day, salt]));
+      loaded = true;
     } catch (thrown) {
       deps.logger.warn({ error: messageOf(thrown) }, 'viewer salts could not be refreshed; the last known ones stay in use');
     }
   };
-  const cancel = deps.scheduler.every(deps.refreshIntervalMs, () => void refresh());
+  const saltFor = (instantMs: number): Buffer | undefined => salts.get(dayText(dayOf(instantMs)));
+  const cancels = [
+    deps.scheduler.every(deps.refreshIntervalMs, () => void refresh()),
+    deps.scheduler.every(RETRY_INTERVAL_MS, () => {
+      if (saltFor(deps.clock.now()) === undefined) void refresh();
+    }),
+  ];
   void refresh();
-  return { saltFor: (instantMs) => salts.get(dayText(dayOf(instantMs))), refresh, stop: cancel };
+  return {
+    saltFor,
+    loaded: () => loaded,
+    refresh,
+    stop: () => {
+      for (const cancel of cancels) cancel();
+    },
+  };
 }

@@ -23,11 +23,12 @@ function start(gateways = 1) {
     if (name === 'delete-old-viewer-salts') for (const each of table.keys()) if (each < day) table.delete(each);
     return name === 'select-viewer-salts' ? ([...table].map(([each, kept]) => ({ day: each, salt: kept })) as R[]) : [];
   };
+  const timers: { ms: number; run: () => void }[] = [];
   const all = Array.from({ length: gateways }, () =>
     startSalts({
       query,
       clock: { now: () => state.now },
-      scheduler: { every: () => () => {} } as never,
+      scheduler: { every: (ms: number, run: () => void) => void timers.push({ ms, run }) } as never,
       refreshIntervalMs: 60_000,
       logger: { warn() {} },
     }),
@@ -36,7 +37,7 @@ function start(gateways = 1) {
     state.now += ms;
     for (const salts of all) await salts.refresh();
   };
-  return { table, state, all: all as [Salts, ...Salts[]], pass };
+  return { table, state, timers, all: all as [Salts, ...Salts[]], pass };
 }
 
 describe('salts of viewer keys', () => {
@@ -72,11 +73,54 @@ describe('salts of viewer keys', () => {
     assert.equal(all[0].saltFor(NOON), undefined);
   });
 
+  it('while there is none for today it is tried again within seconds, and not any more once there is one', async () => {
+    const { table, state, timers, all } = start();
+    state.away = true;
+    await all[0].refresh();
+    assert.equal(all[0].loaded(), false);
+    const soonest = timers.reduce((a, b) => (a.ms < b.ms ? a : b));
+    assert.ok(soonest.ms <= 2_000);
+    state.away = false;
+    soonest.run();
+    await new Promise((resolve) => setImmediate(resolve));
+    assert.ok(all[0].loaded() && all[0].saltFor(state.now) !== undefined);
+    table.clear();
+    soonest.run();
+    await new Promise((resolve) => setImmediate(resolve));
+    assert.equal(table.size, 0, 'nothing was asked');
+  });
+
   it('all gateways have the same', async () => {
     const { state, all, pass } = start(3);
     for (let hour = 0; hour < 30; hour++) {
       await pass(HOUR);
       assert.equal(new Set(all.map((salts) => salts.saltFor(state.now)?.toString('hex'))).size, 1);
+    }
+  });
+});
+
+describe('a gateway that has no salts yet', () => {
+  it('is not ready: whoever sends hits does not send them twice', async () => {
+    let away = true;
+    const gateway = await startTestGateway({
+      keys: [PLAIN_KEY],
+      otherRows: (name) => {
+        if (name === 'select-viewer-salts' && away) throw new Error('the database is away');
+        return undefined;
+      },
+    });
+    try {
+      await until(async () => {
+        const { checks } = gateway.gateway.health();
+        return Object.entries(checks).every(([name, { ok }]) => ok || name === 'secrets');
+      });
+      assert.deepEqual([gateway.gateway.health().ready, gateway.gateway.health().checks['secrets']?.ok], [false, false]);
+      away = false;
+      await until(async () => gateway.gateway.health().ready);
+      const hit = await fetch(`${gateway.url}/k/pk_demo/collect?v=1&tid=UA-1&cid=c&t=pageview`);
+      assert.equal(hit.status, 204);
+    } finally {
+      await gateway.stop();
     }
   });
 });
