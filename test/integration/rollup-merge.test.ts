@@ -56,10 +56,10 @@ describe('merging closed days over partitions (D9)', { timeout: 240_000 }, () =>
     }
     return found;
   };
-  const differences = async (): Promise<unknown[]> => [
-    ...(await Promise.all(Object.values(auditRollups).map((statement) => pool.query(statement, [null])))).flat(),
-    ...(await pool.query(auditEventRollups, [null])),
-  ];
+  const differences = async (): Promise<unknown[]> => {
+    const statements = Object.values({ ...auditRollups, ...auditEventRollups });
+    return (await Promise.all(statements.map((statement) => pool.query(statement, [null])))).flat();
+  };
   const customOf = (seeds: readonly SeedPart[]) =>
     seeds.map(({ part }, seq) => ({
       site: SEED_SITE,
