@@ -114,10 +114,10 @@ cut_hours AS MATERIALIZED (
   SELECT unnest(${params.add(plan.cutHoursMs.map(isoOf))}::timestamptz[]) AS hour UNION SELECT hour FROM hours WHERE mixed
 ),
 counted AS (
-  SELECT name, day::timestamp AT TIME ZONE 'UTC' AS at, events FROM days WHERE day NOT IN (SELECT day FROM cut_days)
-  UNION ALL SELECT name, hour, events FROM hours WHERE hour NOT IN (SELECT hour FROM cut_hours)
+  SELECT name, day::timestamp AT TIME ZONE 'UTC' AS at, events FROM days WHERE day <> ALL (ARRAY(SELECT day FROM cut_days))
+  UNION ALL SELECT name, hour, events FROM hours WHERE hour <> ALL (ARRAY(SELECT hour FROM cut_hours))
   UNION ALL SELECT n.name, x.at, 1
-  FROM (SELECT DISTINCT name, hour FROM hours WHERE hour IN (SELECT hour FROM cut_hours)) n CROSS JOIN flushed f CROSS JOIN LATERAL (
+  FROM (SELECT DISTINCT name, hour FROM hours WHERE hour = ANY (ARRAY(SELECT hour FROM cut_hours))) n CROSS JOIN flushed f CROSS JOIN LATERAL (
     SELECT e.at FROM custom_events e WHERE ${rowConditions(question, params).join(' AND ')} AND e.name = n.name
       AND e.at >= greatest(n.hour, ${first}) AND e.at < least(n.hour + INTERVAL '1 hour', ${end}) AND e.append_at > f.at OFFSET 0
   ) x
