@@ -124,7 +124,7 @@ export type TextOf = (from: number, to: number) => string;
 export class BytesIn {
   readonly #bytes: Uint8Array;
   readonly #textOf: TextOf;
-  readonly #known = new Map<string, string>();
+  readonly #known = new Map<number, string>();
   #at = 0;
 
   constructor(bytes: Uint8Array, textOf: TextOf) {
@@ -167,19 +167,38 @@ export class BytesIn {
   text(): string {
     const length = this.long();
     const from = this.#at;
-    if (length < 0 || from + length > this.#bytes.length) throw new RangeError('a text ends too late');
-    this.#at = from + length;
+    this.#pass(length);
     return length === 0 ? '' : this.#textOf(from, this.#at);
   }
 
-  /** Text that many have in common: the same one is kept once. */
+  #pass(count: number): void {
+    if (count < 0 || this.#at + count > this.#bytes.length) throw new RangeError('a text ends too late');
+    this.#at += count;
+  }
+
+  /** Text that many have in common: the same one is kept once, and found by its bytes without making it again. */
   sharedText(): string {
-    const text = this.text();
-    if (text === '') return '';
-    const known = this.#known.get(text);
-    if (known !== undefined) return known;
-    this.#known.set(text, text);
+    const length = this.long();
+    if (length === 0) return '';
+    const from = this.#at;
+    this.#pass(length);
+    let hash = length;
+    for (let i = from; i < this.#at; i++) hash = Math.imul(hash ^ (this.#bytes[i] as number), 0x01000193);
+    const known = this.#known.get(hash);
+    if (known !== undefined && this.#isAt(from, known)) return known;
+    const text = this.#textOf(from, this.#at);
+    this.#known.set(hash, text);
     return text;
+  }
+
+  /** True if the bytes from there to here are that text, in ASCII. */
+  #isAt(from: number, text: string): boolean {
+    if (text.length !== this.#at - from) return false;
+    for (let i = 0; i < text.length; i++) {
+      const unit = text.charCodeAt(i);
+      if (unit >= 0x80 || unit !== this.#bytes[from + i]) return false;
+    }
+    return true;
   }
 
   oneOf<T>(names: readonly T[]): T {
