@@ -212,6 +212,12 @@ VALUES (0, 1, gen_random_uuid(), 1, 1, 1, '\\x00', $1, '{}')`;
     await write(events.slice(0, 2).map((each) => ({ ...each, appendAt: START_MS + 60_004 })));
     for (const choice of ['best', 'rows'] as const)
       assert.deepEqual((await counts(asked, choice)).rows, [{ bucket: 1, value: 'click', count: 2 }]);
+    // The log's clock once leapt a day ahead: what comes within the hour counts all the same.
+    await server.sql('UPDATE partition_progress SET stream_time = $1', [new Date(START_MS + DAY_MS).toISOString()]);
+    await take({ kind: 'flush', type: '', at: START_MS + 120_000 });
+    assert.deepEqual((await counts(asked, 'best')).rows, []);
+    await write(events.slice(0, 1).map((each) => ({ ...each, appendAt: START_MS + HOUR_MS })));
+    assert.deepEqual((await counts(asked, 'best')).rows, [{ bucket: 1, value: 'click', count: 1 }]);
     await server.sql('DELETE FROM partition_progress');
   });
 
