@@ -122,14 +122,15 @@ function joinedGap(gaps: readonly GapRow[], from: number): GapRow | undefined {
   return last;
 }
 
-/** Records that are needed are gone: go on only if an operator accepts it (D25). */
+/** Records that are needed are gone: go on only if an operator accepts it (D25). An empty gap gives up what was open, and no record. */
 export function logCut(partition: number, needed: number, low: number, gaps: readonly GapRow[] = []): Refusal {
   const from = joinedGap(gaps, needed)?.to_offset ?? needed;
   const order = `playhead gaps accept --partition ${partition} --from ${from} --to ${low} --reason ...`;
-  return refuse('log_cut', `records [${from}, ${low}) are needed and no longer in the log; to go on without them: ${order} (D25)`, {
-    from: needed,
-    to: low,
-  });
+  const why =
+    from < low
+      ? `records [${from}, ${low}) are needed and no longer in the log; to go on without them`
+      : 'no snapshot can be read, and the log no longer holds what led to it; to give up what was open';
+  return refuse('log_cut', `${why}: ${order} (D25)`, { from: needed, to: low });
 }
 
 /** The state kept from the claim before, if nobody else can have written since (D28). */
@@ -188,7 +189,9 @@ export async function recover(
     const fresh = recovered(claim, createPartition(deps.settings), 0, undefined, notes);
     return versionChecked(deps, claim, gaps, fresh);
   }
-  return overGap({ partition, claim, bounds, gaps, notes, state: undefined, from: rows.at(0)?.next_offset ?? 0, settings: deps.settings });
+  // A snapshot within the log that cannot be read leaves nothing to ask for but what was open: the empty gap at the position (F32).
+  const from = rows.some((row) => row.next_offset >= bounds.low) ? claim.nextOffset : (rows.at(0)?.next_offset ?? 0);
+  return overGap({ partition, claim, bounds, gaps, notes, state: undefined, from, settings: deps.settings });
 }
 
 type UsableSnapshot = { row: SnapshotRow; state: PartitionState };
@@ -270,8 +273,9 @@ type GapCase = {
 /** Goes past missing log if, and only if, an operator has accepted it (D25). The next flush snapshots, so that this happens once. */
 function overGap(options: GapCase): Recovered | Refusal {
   const { partition, claim, bounds, gaps, notes, from } = options;
-  const accepted = acceptedGap(gaps, from, bounds.low);
-  if (accepted === undefined) return logCut(partition, from, bounds.low, gaps);
+  const to = Math.max(from, bounds.low);
+  const accepted = acceptedGap(gaps, from, to);
+  if (accepted === undefined) return logCut(partition, from, to, gaps);
   if (options.state === undefined) return emptied({ claim, accepted, notes, settings: options.settings });
   const { state } = options;
   const committed = { nextOffset: claim.nextOffset, emissionSeq: claim.emissionSeq };
