@@ -31,6 +31,7 @@ const STEPS_MAX = 200_000;
 /** One seed in so many closes its sessions by ticks alone (F23), and one replays all its snapshots (7.4). */
 const BY_TICKS_EVERY = 8;
 const REPLAY_EVERY = 5;
+const LOOK_EVERY = 8;
 /** What a partition says whose log lost what was folded. */
 const LOST_LOG = ['log_shorter', 'fingerprint_mismatch', 'fingerprint_gone'];
 
@@ -166,8 +167,9 @@ async function comeToRest(parts: Parts): Promise<void> {
   for (let partition = 0; partition < partitions && !byTicks; partition++)
     log.appendRaw(partition, { key: null, value: codec.encodeControl({ command: 'close_all', site: '', protocol: '', settings: {} }) });
   const ends = Array.from({ length: partitions }, (_, partition) => log.partition(partition).high);
+  // To look costs as much as several steps.
   const rested = (): boolean => world.steps > 2 * STEPS_MAX || ends.every((end, partition) => isAtRest(parts, partition, end));
-  await world.runUntil(world.elapsedMs + REST_MS, rested);
+  await world.runUntil(world.elapsedMs + REST_MS, () => world.steps % LOOK_EVERY === 0 && rested());
   if (world.failure !== undefined) return;
   if (!rested()) throw new Broken('I9', restlessness(parts, ends));
   const finished = { ...parts, outcomes: players.outcomes };

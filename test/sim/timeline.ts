@@ -45,8 +45,16 @@ function rowOf({ atMs, what, detail }: Moment): Row {
   return [(atMs / 1000).toFixed(3), who, what.replace('fault:', ''), effect.slice(0, EFFECT_CHARACTERS_MAX)];
 }
 
-/** Ticks after ticks, and rows that say the same as the one before but for the time, are left out. */
+/** Left out: ticks after ticks, and rows that but for the time say what was said last. */
 function withoutRepeats(rows: readonly Row[]): Row[] {
-  const saying = (row: readonly string[] | undefined): string | undefined => (row?.[3]?.endsWith(': tick') ? 'tick' : row?.slice(1).join());
-  return rows.filter((row, index) => index === 0 || saying(row) !== saying(rows[index - 1]));
+  let said = '';
+  let ticked = false;
+  return rows.filter((row) => {
+    const isTick = row[3].endsWith(': tick');
+    const saying = row.slice(1).join();
+    const keep = isTick ? !ticked : saying !== said;
+    if (!isTick) said = saying;
+    if (keep) ticked = isTick;
+    return keep;
+  });
 }
