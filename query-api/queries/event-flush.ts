@@ -9,7 +9,7 @@ export const eventFlush = (flush: { site: string; protocol: string; type: string
     'event_flush',
     `INSERT INTO event_flushes AS f (site, protocol, type, flushed_at)
 SELECT $1::text, $2::text, $3::text, greatest($4::timestamptz,
-  least($4::timestamptz + INTERVAL '10 minutes', (SELECT max(stream_time) FROM partition_progress)))
+  (SELECT least(max(stream_time), $4::timestamptz + INTERVAL '10 minutes') FROM partition_progress HAVING max(stream_time) IS NOT NULL))
 ON CONFLICT (site, protocol, type) DO UPDATE SET flushed_at = greatest(f.flushed_at, excluded.flushed_at)`,
     [flush.site, flush.protocol, flush.type, isoOf(flush.atMs)],
   );
