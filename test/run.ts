@@ -2,7 +2,8 @@
 // one line of counts over everything that ran.
 import { spawn } from 'node:child_process';
 import { existsSync, readdirSync } from 'node:fs';
-import { availableParallelism } from 'node:os';
+import { mkdtemp, rm } from 'node:fs/promises';
+import { availableParallelism, tmpdir } from 'node:os';
 import { join, relative, resolve } from 'node:path';
 import { run } from 'node:test';
 import { fileURLToPath } from 'node:url';
@@ -11,6 +12,10 @@ import { addTally, emptyTally, reportRun, type Tally } from './support/suite-rep
 const PROJECT = resolve(fileURLToPath(new URL('..', import.meta.url)));
 const FILE_TIMEOUT_MS = 20 * 60_000;
 const CORES = Math.max(1, availableParallelism());
+
+/** Tests that the fold's core must be covered by, and how far: a floor, not a goal. */
+const CORE_TESTS = ['scenario', 'golden', 'unit/processor/core', 'property/processor'];
+const CORE_FLOOR = ['--lines', '99', '--functions', '99', '--branches', '96'];
 
 type Suite = { name: string; about: string; folders: readonly string[]; servers: boolean; concurrency: number };
 
@@ -94,6 +99,31 @@ function runFiles(files: string[], concurrency: number): Promise<Tally> {
   return reportRun(run({ files, concurrency, timeout: FILE_TIMEOUT_MS }), print);
 }
 
+const isCoreTest = (file: string): boolean =>
+  CORE_TESTS.some((folder) => relative(join(PROJECT, 'test', folder), file).match(/^[^.]/) !== null);
+
+/** Runs the tests of the fold's core with V8's coverage on, and holds the result against the floor. */
+async function runCovered(files: string[], concurrency: number): Promise<Tally> {
+  const directory = await mkdtemp(join(tmpdir(), 'playhead-coverage-'));
+  try {
+    process.env['NODE_V8_COVERAGE'] = directory;
+    const tally = await runFiles(files, concurrency).finally(() => delete process.env['NODE_V8_COVERAGE']);
+    const report = [
+      'report',
+      '--temp-directory',
+      directory,
+      '--include',
+      'processor/core/**',
+      '--exclude-after-remap',
+      '--reporter',
+      'text',
+    ];
+    return addTally(tally, await step('coverage of processor/core', 'c8', [...report, '--check-coverage', ...CORE_FLOOR]));
+  } finally {
+    await rm(directory, { recursive: true, force: true });
+  }
+}
+
 /** Starts what is not given and tells the test files by environment variables. */
 async function withServers(start: boolean, body: () => Promise<Tally>): Promise<Tally> {
   if (!start) return body();
@@ -154,7 +184,11 @@ async function runSuites(wanted: readonly Suite[], parts: readonly string[]): Pr
     const list = files.get(suite) ?? [];
     if (list.length === 0) return;
     print(`\n# ${suite.name}: ${suite.about}`);
-    tally = addTally(tally, await runFiles(list, suite.concurrency));
+    // A part of the suite covers a part of the core: that says nothing.
+    const covered = suite.name === 'fast' && parts.length === 0 ? list.filter(isCoreTest) : [];
+    if (covered.length > 0) tally = addTally(tally, await runCovered(covered, suite.concurrency));
+    const rest = list.filter((file) => !covered.includes(file));
+    tally = addTally(tally, await runFiles(rest, suite.concurrency));
   };
   for (const suite of wanted.filter(({ servers }) => !servers)) await runOne(suite);
   const served = wanted.filter((suite) => suite.servers);
