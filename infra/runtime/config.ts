@@ -60,6 +60,7 @@ export const surfaceVariable = (surface: Surface, name: SurfaceSetting): string 
  * list with the specs.
  */
 export const SHARED_VARIABLES: readonly string[] = [
+  'PLAYHEAD_MICROTICKS_CORS_ORIGINS',
   'PLAYHEAD_PEERTUBE_JUMPS',
   'PLAYHEAD_PEERTUBE_LIVE_MS',
   'PLAYHEAD_PEERTUBE_METRIC_VIDEOS_MAX',
