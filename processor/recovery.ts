@@ -190,7 +190,8 @@ export async function recover(
     return versionChecked(deps, claim, gaps, fresh);
   }
   // A snapshot within the log that cannot be read leaves nothing to ask for but what was open: the empty gap at the position (F32).
-  const from = rows.some((row) => row.next_offset >= bounds.low) ? claim.nextOffset : (rows.at(0)?.next_offset ?? 0);
+  const behind = rows.filter((row) => row.next_offset <= claim.nextOffset);
+  const from = behind.some((row) => row.next_offset >= bounds.low) ? claim.nextOffset : (behind.at(0)?.next_offset ?? 0);
   return overGap({ partition, claim, bounds, gaps, notes, state: undefined, from, settings: deps.settings });
 }
 

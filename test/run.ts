@@ -10,7 +10,7 @@ import { fileURLToPath } from 'node:url';
 import { addTally, emptyTally, reportRun, type Tally } from './support/suite-report.ts';
 
 const PROJECT = resolve(fileURLToPath(new URL('..', import.meta.url)));
-const FILE_TIMEOUT_MS = 20 * 60_000;
+const FILE_TIMEOUT_MS = 40 * 60_000;
 const CORES = Math.max(1, availableParallelism());
 
 /** Tests that the fold's core must be covered by, and how far: a floor, not a goal. */

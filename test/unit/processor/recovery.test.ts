@@ -72,6 +72,12 @@ describe('recovery without a usable snapshot', () => {
     assert.deepEqual([found.folding.nextOffset, found.folding.position.emissionSeq, found.snapshotNow], [12, 3, true]);
   });
 
+  it('a snapshot ahead of the position says nothing about what is missing (H1)', async () => {
+    const asked = await recovering({ low: 10, high: 20 }, [damaged(15), damaged(8)], []);
+    assert.ok(asked !== undefined && !asked.ok);
+    assert.deepEqual(asked.gap, { from: 8, to: 10 });
+  });
+
   it('a snapshot behind the log: the operator is asked for what lies between (D25)', async () => {
     const asked = await recovering({ low: 10, high: 20 }, [damaged(8)], []);
     assert.ok(asked !== undefined && !asked.ok);
