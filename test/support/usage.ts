@@ -24,8 +24,8 @@ const HEAP_RISE_MAX = { share: 0.1, mb: 8 };
 const RSS_RISE_MAX = { share: 0.1, mb: 24 };
 /** More open sessions than this may take more memory: such a stretch says nothing. */
 const OPEN_RISE_MAX = 0.1;
-/** Above the idle count: files that a process opens and closes all the time. */
-const FILES_ABOVE_IDLE_MAX = 6;
+/** Above the count after the start: connections to brokers and of writers are opened when they are first needed. */
+const FILES_ABOVE_IDLE_MAX = 12;
 const IDLE_WAIT_MS = 20_000;
 const ESTABLISHED = '01';
 const POLL_MS = 250;
