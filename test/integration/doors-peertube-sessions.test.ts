@@ -56,9 +56,11 @@ describe('PeerTube sessions and the settings of surfaces', { timeout: 180_000 },
         ingest: { PLAYHEAD_TICK_INTERVAL_MS: '250', PLAYHEAD_TRUSTED_HOPS: '1', GEOIP_DB_PATH: join(directory, 'city.mmdb') },
         processor: {
           PLAYHEAD_PEERTUBE_IDLE_GAP_MS: '2000',
+          PLAYHEAD_PEERTUBE_VIEW_AFTER_MS: '2000',
           PLAYHEAD_NATIVE_LINGER_MS: '0',
           PLAYHEAD_NATIVE_BACKDATE_MAX_MS: '60000',
         },
+        'query-api': { PLAYHEAD_PEERTUBE_VIEW_AFTER_MS: '2000' },
       },
     });
   });
@@ -233,6 +235,43 @@ describe('PeerTube sessions and the settings of surfaces', { timeout: 180_000 },
     }
     assert.equal(pages + 1, 3);
     assert.deepEqual(seen.sort(), sessions.sort());
+  });
+
+  it('views are counted from as many seconds on as is set, the same while a session is open, sealed and deleted', async () => {
+    const video = uuidOf(70);
+    for (const [sessionId, seconds] of [
+      [freshId(), 1],
+      [freshId(), 2],
+    ] as const) {
+      await beat(video, { currentTime: 0, sessionId });
+      await pause(seconds * 500);
+      await beat(video, { currentTime: seconds, sessionId });
+    }
+    const views = async (): Promise<number> => (await ask(`/api/v1/videos/${video}`)).views;
+    await until('one view', async () => (await views()) === 1);
+    await until('both sealed', async () => (await sessionsOf(video)).filter(({ state }) => state === 'sealed').length === 2);
+    assert.equal(await views(), 1);
+    await withDatabase(system.database, (client) => client.query('DELETE FROM sessions WHERE video = $1', [video]));
+    assert.deepEqual([await views(), (await sessionsOf(video)).length], [1, 0]);
+  });
+
+  it('a processor with another setting of a surface refuses what has to be folded again, one with the old setting goes on (D26)', async () => {
+    const video = uuidOf(80);
+    const sessionId = freshId();
+    await beat(video, { currentTime: 0, sessionId });
+    await until('one session', async () => (await sessionsOf(video)).length === 1);
+    await system.kill('processor', 'SIGKILL');
+    const other = system.start('processor', { env: { PLAYHEAD_PEERTUBE_IDLE_GAP_MS: '2001' } }).catch(() => {});
+    await until('refused', async () => {
+      const [instance] = system.instances('processor');
+      const ready = await fetch(`${instance?.metrics}/readyz`).catch(() => undefined);
+      return ready?.status === 503 && (await ready.text()).includes('fold_settings');
+    });
+    await system.kill('processor', 'SIGKILL');
+    await other;
+    await beat(video, { currentTime: 1, sessionId });
+    await system.start('processor');
+    await until('the second beat', async () => (await ask(`/v1/sessions/${sessionId}`)).data[0]?.evidence.received === 2);
   });
 
   it('what interrupted a video is what players report of themselves', async () => {

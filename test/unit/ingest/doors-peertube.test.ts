@@ -124,6 +124,29 @@ describe('PeerTube: the door', () => {
     assert.equal((await post(VIDEO, { currentTime: 1 }, { key: 'pk_listed', headers: { origin: 'https://tube.example' } })).status, 204);
   });
 
+  it('lets pages of any origin send beats, preflight included', async () => {
+    const origin = 'https://embeds.example';
+    const preflight = await fetch(`${gateway.url}/k/pk_demo/api/v1/videos/${VIDEO}/views`, {
+      method: 'OPTIONS',
+      headers: { origin, 'access-control-request-method': 'PUT', 'access-control-request-headers': 'content-type,authorization' },
+    });
+    const of = (headers: Headers, ...names: string[]): (string | null)[] =>
+      names.map((name) => headers.get(`access-control-allow-${name}`));
+    assert.equal(preflight.status, 204);
+    assert.deepEqual(of(preflight.headers, 'origin', 'credentials', 'headers', 'methods'), [
+      origin,
+      'true',
+      'content-type,authorization',
+      'GET, POST, PUT, OPTIONS',
+    ]);
+    const { status, headers } = await post(
+      VIDEO,
+      { currentTime: 1, sessionId: 'embed' },
+      { headers: { origin, 'content-type': 'text/plain' } },
+    );
+    assert.deepEqual([status, ...of(headers, 'origin', 'credentials'), headers.get('vary')], [204, origin, 'true', 'Origin']);
+  });
+
   it('lets a live video and one of unknown length go on for ever', async () => {
     assert.equal((await post('00000000-0000-0000-0000-00000000000f', { currentTime: 1e6 })).status, 204);
     assert.equal((await post(NEW_VIDEO, { currentTime: 1e6 })).status, 204);
