@@ -42,10 +42,14 @@ export class Cutter {
     this.#snapshotAt = -1;
   }
 
-  /** True while a snapshot is made of the state: nothing may be folded (D21), and the caller holds back what has come. */
+  /**
+   * True while a snapshot is made of the state, and until one that must come first is (D21, D25): nothing may be folded, and the caller
+   * holds back what has come. So a gap that was gone over ends a flush, and the snapshot behind it is that of the place.
+   */
   holdsBack(): boolean {
-    if (this.#frozen) this.#heldBack = true;
-    return this.#frozen;
+    const held = this.#frozen || this.snapshotNow;
+    if (held) this.#heldBack = true;
+    return held;
   }
 
   /** Whether anything was held back since the last call. */

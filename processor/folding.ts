@@ -18,6 +18,8 @@ type Start = {
   /** What the claim found in the database: outputs up to there are made again and not written again (D16). */
   committed: Position;
   fingerprint: Fingerprint | undefined;
+  /** What the claim found as the last record that was folded: where a replay must come out. */
+  written?: Fingerprint | undefined;
   /** See FlushBatch.clearOpen. */
   clearOpen: boolean;
 };
@@ -34,6 +36,7 @@ export class Folding {
   /** Append time of the last tick folded, epoch ms. */
   tickAt = -1;
   readonly #replayTo: Position;
+  readonly #written: Fingerprint | undefined;
   #outputs: Output[] = [];
   #beacons: BeaconRow[] = [];
   #bytes = 0;
@@ -48,6 +51,7 @@ export class Folding {
     this.committed = start.committed;
     this.#replayTo = start.committed;
     this.#fingerprint = start.fingerprint;
+    this.#written = start.written;
     this.#clearOpen = start.clearOpen;
     this.#lastCut = start.committed.nextOffset;
   }
@@ -119,6 +123,13 @@ export class Folding {
   contradicts(raw: LogRecord): boolean {
     const last = raw.offset === this.nextOffset - 1 ? this.fingerprint() : undefined;
     return last?.offset === raw.offset && !fingerprintOf(raw).hash.equals(last.hash);
+  }
+
+  /** True if a replay has just come out at another record than the one that was folded there before: the log was changed under it (D23). */
+  get strayed(): boolean {
+    if (this.nextOffset - 1 !== this.#written?.offset) return false;
+    const last = this.fingerprint();
+    return last?.offset === this.#written.offset && !last.hash.equals(this.#written.hash);
   }
 
   /** Position after the last folded record. */

@@ -239,7 +239,8 @@ function recovered(
   notes: readonly string[],
 ): Recovered {
   const committed = { nextOffset: claim.nextOffset, emissionSeq: claim.emissionSeq };
-  return { ok: true, folding: new Folding({ state, nextOffset, committed, fingerprint, clearOpen: false }), snapshotNow: false, notes };
+  const folding = new Folding({ state, nextOffset, committed, fingerprint, written: claim.fingerprint, clearOpen: false });
+  return { ok: true, folding, snapshotNow: false, notes };
 }
 
 /** Another fold version or other settings may only take over where nothing has to be folded again (D26). */

@@ -16,7 +16,6 @@ import { type TaskMode, type TaskView, viewOf } from './task-view.ts';
 
 /** `stop`: leave the rest of the batch, it will come again. */
 export type Accepted = 'next' | 'stop';
-
 const RECHECK_MS = 30_000;
 const MEMBERSHIP_POLL_MS = 250;
 /**
@@ -24,8 +23,7 @@ const MEMBERSHIP_POLL_MS = 250;
  * - claiming: assigned, paused; taking the progress row. From every mode but stopping, with a new assignment.
  * - restoring: claimed; loading a snapshot, then folding [S, P) again with its outputs dropped. To running at P, to halted by a refusal.
  * - running: folds and flushes. The only mode in which rows are written.
- * - fenced: not the owner: taken away by the group, or a newer claim was found. The state is kept warm (D28); to claiming with the next
- *   assignment, or after a heartbeat that proves the assignment still stands (D6).
+ * - fenced: taken away, or a newer claim was found. The state is kept warm (D28); to claiming with the next assignment or a heartbeat (D6).
  * - stopping: no new records; last flush with a snapshot at S = P (D27). Final.
  * - halted(reason): would have to guess. Paused; to claiming when an operator has accepted the gap, or on a new assignment.
  */
@@ -186,6 +184,7 @@ export class PartitionTask {
     } catch (thrown) {
       return this.#stopWith(own, 'internal', `folding offset ${raw.offset}: ${messageOf(thrown)}`, undefined, thrown);
     }
+    if (folding.strayed) return this.#doubt(own, 'drop');
     if (this.#mode === 'restoring' && !folding.replaying) this.#mode = 'running';
     return this.#afterFold(folding);
   }
@@ -208,7 +207,8 @@ export class PartitionTask {
   }
 
   /** The log may not be the one that was folded (D23, K21): to claim anew is to look closely, and to refuse if it is so. */
-  #doubt(own: Ownership): 'stop' {
+  #doubt(own: Ownership, state: 'keep' | 'drop' = 'keep'): 'stop' {
+    if (state === 'drop') this.#folding = undefined;
     this.#mode = 'claiming';
     this.#run(() => this.#takeOver(own));
     return this.#pauseReading();
@@ -240,9 +240,8 @@ export class PartitionTask {
   #atUnknownSchema(own: Ownership, id: number): Accepted {
     this.#unknownSchemaId = id;
     void askRegistry(this.#deps, this.partition, id, () => own.held && this.#unknownSchemaId === id).then((known) => {
-      if (!known || this.#folding === undefined) return;
-      this.#unknownSchemaId = undefined;
-      this.#readOn(this.#folding);
+      if (known) this.#unknownSchemaId = undefined;
+      if (known && this.#folding !== undefined) this.#readOn(this.#folding);
     });
     return this.#pauseReading();
   }
@@ -266,7 +265,8 @@ export class PartitionTask {
       .catch((thrown: unknown) => void this.#flushFailed(own, thrown))
       .finally(() => {
         this.#flushing = undefined;
-        if (own.held && (folding.hasNews || this.#cutter.moreToPublish)) this.#arm();
+        if (own.held && this.#cutter.snapshotNow) this.#startFlush();
+        else if (own.held && (folding.hasNews || this.#cutter.moreToPublish)) this.#arm();
       });
   }
 

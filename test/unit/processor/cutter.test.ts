@@ -17,7 +17,7 @@ const task = {
   bufferBytesMax: 1_000,
   provisionalIntervalMs: 1,
   provisionalRowsPerSecondMax: 10,
-  snapshotIntervalMs: 3_600_000,
+  snapshotIntervalMs: 0,
   snapshotSliceMs: 0,
 };
 
@@ -30,7 +30,6 @@ function start() {
   const committed = { nextOffset: 0, emissionSeq: 0 };
   const folding = new Folding({ state, nextOffset: 1, committed, fingerprint: undefined, clearOpen: false });
   cutter.begin();
-  cutter.reset(true);
   return { cutter, folding, slices };
 }
 
@@ -48,19 +47,20 @@ describe('cutter', () => {
     assert.equal(cutter.takeHeldBack(), false);
   });
 
-  it('does not hold back while it waits for the snapshot of another partition', async () => {
+  it('a snapshot that must come first holds back from the beginning, also while another partition has its turn (D25)', async () => {
     const first = start();
     const second = start();
     const waiting = new Cutter({ scheduler: systemScheduler, task, slices: first.slices, snapshotSchemaId: 5, metrics: NO_METRICS });
     waiting.begin();
     waiting.reset(true);
+    assert.equal(waiting.holdsBack(), true);
     const one = first.cutter.next(first.folding, false, () => true);
     const two = waiting.next(second.folding, false, () => true);
-    assert.equal(first.cutter.holdsBack(), true);
-    assert.equal(waiting.holdsBack(), false);
+    assert.equal(waiting.holdsBack(), true);
     await one;
     assert.ok((await two)?.snapshot);
-    assert.equal(waiting.takeHeldBack(), false);
+    assert.equal(waiting.holdsBack(), false);
+    assert.equal(waiting.takeHeldBack(), true);
   });
 
   it('cuts nothing once the partition is lost, and holds nothing back any more', async () => {

@@ -41,4 +41,23 @@ describe('fingerprint of a record', () => {
     assert.equal(folding.contradicts(tick({ offset: 2, appendAt: 9_999 })), true);
     assert.equal(folding.contradicts(tick({ offset: 1, appendAt: 9_999 })), false);
   });
+
+  it('a replay that comes out at another record than the one that was folded has strayed', () => {
+    const committed = { nextOffset: 2, emissionSeq: 0 };
+    const written = fingerprintOf(tick({ offset: 1, appendAt: 1_001 }));
+    const replay = (lastAt: number): boolean => {
+      const state = createPartition(FOLD_SETTINGS_DEFAULT);
+      const folding = new Folding({ state, nextOffset: 0, committed, fingerprint: undefined, written, clearOpen: false });
+      for (const raw of [tick({ offset: 0, appendAt: 1_000 }), tick({ offset: 1, appendAt: lastAt })]) {
+        assert.equal(folding.strayed, false);
+        folding.fold(
+          { offset: raw.offset, appendAt: raw.appendAt, message: { kind: 'tick', tick: { instance: 'g' } }, keyText: null },
+          raw,
+        );
+      }
+      return folding.strayed;
+    };
+    assert.equal(replay(1_001), false);
+    assert.equal(replay(5_000), true);
+  });
 });
