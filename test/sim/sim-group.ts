@@ -89,6 +89,9 @@ export function createSimGroup(world: World, log: SimLog, fault: (name: FaultNam
     world.schedule(undefined, HEARTBEAT_MS, 'group check', check);
   });
 
+  log.readBy((partition) =>
+    members.filter(({ stopped, assigned }) => !stopped && assigned.includes(partition)).map(({ process }) => process),
+  );
   return {
     consumer,
     /** One rebalance, as a coordinator that has become honest again would do it. */
@@ -240,7 +243,8 @@ class SimMember {
   /** The next records of a partition. Out of range jumps to the first record there is, without a word (K9). */
   #fetchFrom(partition: number): LogRecord[] {
     const { world, log, fault } = this.#deps;
-    const { low, high } = log.partition(partition);
+    const { low, high, mustLook } = log.partition(partition);
+    mustLook.delete(this.process);
     const stale = this.#kept.get(partition);
     if (stale !== undefined) {
       this.#kept.delete(partition);

@@ -6,7 +6,10 @@ import type { FaultName } from './faults.ts';
 import type { SimProcess, World } from './world.ts';
 
 const HOUR_MS = 3_600_000;
-/** After its end was lost a partition has no leader for a while: nobody appends before everybody could have noticed. */
+/**
+ * After its end was lost a partition has no leader for a while, and none as long as somebody who reads it has not looked at it since: what
+ * grows back unseen past the place of a reader cannot be told from what it had read (docs/simulator.md).
+ */
 const LEADERLESS_MS = 700;
 
 /** One partition: what it holds, and what really happened, which only the checks may know. */
@@ -22,6 +25,8 @@ export type SimPartition = {
   /** As it was when its end was lost, or the topic made anew; undefined while neither happened. */
   before: LogRecord[] | undefined;
   leaderlessUntil: number;
+  /** Who read it when its end was lost and has not looked since. */
+  mustLook: Set<SimProcess>;
 };
 
 /** A stretch of world time in which no gateway was there; what the last one had sent may still have come in. */
@@ -39,6 +44,7 @@ export function createSimLog(world: World, count: number, fault: (name: FaultNam
     leaps: 0,
     before: undefined,
     leaderlessUntil: 0,
+    mustLook: new Set(),
   }));
   const skewMs: number[] = Array.from({ length: count }, () => 0);
   const at = (partition: number): SimPartition => partitions[partition] as SimPartition;
@@ -47,6 +53,14 @@ export function createSimLog(world: World, count: number, fault: (name: FaultNam
   let downUntil = 0;
   let countNow = count;
   const isDown = (): boolean => world.now() < downUntil;
+  let readersOf: (partition: number) => readonly SimProcess[] = () => [];
+  const isLeaderless = (partition: number): boolean => {
+    const { leaderlessUntil, mustLook } = at(partition);
+    if (leaderlessUntil > world.now()) return true;
+    if (mustLook.size === 0) return false;
+    const readers = readersOf(partition);
+    return [...mustLook].some((process) => process.alive && readers.includes(process));
+  };
 
   const append = (partition: number, records: readonly RecordToAppend[]): { baseOffset: number; appendAt: number } => {
     const log = at(partition);
@@ -68,7 +82,7 @@ export function createSimLog(world: World, count: number, fault: (name: FaultNam
 
   const appendOne = (partition: number, records: readonly RecordToAppend[]): ProduceAnswer | 'omitted' | 'refused' => {
     if (fault('partitionOmitted')) return 'omitted';
-    if (at(partition).leaderlessUntil > world.now() || fault('appendRefused')) return 'refused';
+    if (isLeaderless(partition) || fault('appendRefused')) return 'refused';
     const { baseOffset, appendAt } = append(partition, records);
     return { partition, errorCode: 0, baseOffset: String(baseOffset), logAppendTime: String(appendAt) };
   };
@@ -113,7 +127,11 @@ export function createSimLog(world: World, count: number, fault: (name: FaultNam
       });
     return {
       partitionCount: () => answer(() => countNow),
-      bounds: (partition) => answer(() => ({ low: at(partition).low, high: at(partition).high })),
+      bounds: (partition) =>
+        answer(() => {
+          at(partition).mustLook.delete(process);
+          return { low: at(partition).low, high: at(partition).high };
+        }),
       fetchOne: (partition, offset) => answer(() => readFrom(at(partition), offset, 1)[0]),
       close: async () => {},
     };
@@ -131,7 +149,15 @@ export function createSimLog(world: World, count: number, fault: (name: FaultNam
     isDown,
     partition: at,
     /** Appends past every gateway: poison records, operator's orders. */
-    appendRaw: (partition: number, record: RecordToAppend) => append(partition, [record]),
+    appendRaw(partition: number, record: RecordToAppend): boolean {
+      if (isLeaderless(partition)) return false;
+      append(partition, [record]);
+      return true;
+    },
+    /** Tells who reads a partition. */
+    readBy(readers: typeof readersOf): void {
+      readersOf = readers;
+    },
     /** Brokers' clocks are right again; where they were ahead, time goes on from there. */
     correctClocks(): void {
       for (let partition = 0; partition < count; partition++) {
@@ -145,15 +171,24 @@ export function createSimLog(world: World, count: number, fault: (name: FaultNam
     takeDown(ms: number): void {
       downUntil = world.now() + ms;
     },
-    ...damages(world, at, (next) => {
-      countNow = next;
+    ...damages(world, at, {
+      setCount(next) {
+        countNow = next;
+      },
+      readersOf: (partition) => readersOf(partition),
     }),
   };
 }
 
 /** What retention, brokers and administrators do to a log. */
-function damages(world: World, at: (partition: number) => SimPartition, setCount: (count: number) => void) {
-  const lose = (log: SimPartition, keep: number): void => {
+function damages(
+  world: World,
+  at: (partition: number) => SimPartition,
+  { setCount, readersOf }: { setCount: (count: number) => void; readersOf: (partition: number) => readonly SimProcess[] },
+) {
+  const lose = (partition: number, keep: number): void => {
+    const log = at(partition);
+    log.mustLook = new Set(readersOf(partition));
     log.before = log.records.slice();
     log.records = log.records.slice(0, keep);
     log.appendedMs = log.appendedMs.slice(0, keep);
@@ -171,9 +206,9 @@ function damages(world: World, at: (partition: number) => SimPartition, setCount
     canLose: (partition: number): boolean =>
       at(partition).before === undefined && at(partition).low === 0 && at(partition).records.length > 0,
     /** The last records are gone, as after an election of a replica that lagged behind. */
-    loseTail: (partition: number, records: number): void => lose(at(partition), Math.max(0, at(partition).records.length - records)),
+    loseTail: (partition: number, records: number): void => lose(partition, Math.max(0, at(partition).records.length - records)),
     /** The topic was deleted and made anew. */
-    recreate: (partition: number): void => lose(at(partition), 0),
+    recreate: (partition: number): void => lose(partition, 0),
     /** What metadata says from now on. */
     sayCount: setCount,
   };
