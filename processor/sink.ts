@@ -12,9 +12,10 @@ import { goneStatements, type LiveRewrite, liveStatements, type VideoFacts, vide
 import { rollupRows, rollupStatements } from './rollups.ts';
 import { type BeaconRow, beaconRows, emissionRows, type OpenRow, openRows, type TableRows, type Writer } from './rows.ts';
 import { snapshotStatements, type TakenSnapshot } from './snapshots.ts';
+import { clearSnapshots } from './sql/clear-snapshots.ts';
 import { lockProgress } from './sql/lock-progress.ts';
 import { type MoveProgressParams, moveProgress } from './sql/move-progress.ts';
-import { type PreparedStatement, runAll } from './statements.ts';
+import { type PreparedStatement, prepared, runAll } from './statements.ts';
 import type { Writers } from './writers.ts';
 
 /** Everything one flush writes, not yet encoded: it may have to be written again under another epoch (D28). */
@@ -31,7 +32,7 @@ export type FlushBatch = {
   streamTimeMs: number | undefined;
   ledger: Ledger;
   snapshot: TakenSnapshot | undefined;
-  /** The state began empty after an accepted gap: provisional rows of the lost state go (D25). */
+  /** The state began empty after an accepted gap: provisional rows and snapshots of the lost state go (D25). */
   clearOpen: boolean;
   /** Outputs whose number was taken: kept apart instead of written (D8). */
   setAside?: readonly Output[];
@@ -61,7 +62,10 @@ export function encodeFlush(batch: FlushBatch, owner: Owner, viewRule?: ViewRule
     owner,
     from,
     to,
-    before: goneStatements({ partition, clear: batch.clearOpen, outputs, open, gone: batch.gone }),
+    before: [
+      ...goneStatements({ partition, clear: batch.clearOpen, outputs, open, gone: batch.gone }),
+      ...(batch.clearOpen ? [prepared(clearSnapshots, [partition])] : []),
+    ],
     copies: tables.map(({ target, rows }) => encodeCopy(target, rows)),
     after: [
       ...rollupStatements(rollupRows(outputs, viewRule), partition),

@@ -53,6 +53,11 @@ export function change(write: Write, name: string, params: readonly unknown[]): 
       });
       break;
     }
+    case 'processor_clear_snapshots':
+      write((tables) => {
+        tables.snapshots = tables.snapshots.filter((row) => row.partition !== partition);
+      });
+      break;
     case 'processor_drop_old_snapshots':
       write((tables) => {
         const mine = tables.snapshots
