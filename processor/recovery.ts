@@ -177,7 +177,7 @@ export async function recover(
   const { bounds, gaps } = log;
   const notes: string[] = [];
   const rows = await deps.writers.use((connection) => connection.query(readSnapshots, [partition, claim.nextOffset, claim.emissionSeq]));
-  const found = await newestUsable({ deps, rows, claim, bounds, notes, held });
+  const found = await newestUsable({ deps, partition, rows, claim, bounds, notes, held });
   if (!held()) return undefined;
   if (found !== undefined) {
     const { row, state } = found;
@@ -199,13 +199,14 @@ type UsableSnapshot = { row: SnapshotRow; state: PartitionState };
 
 async function newestUsable(options: {
   deps: RecoveryDeps;
+  partition: number;
   rows: readonly SnapshotRow[];
   claim: Claim;
   bounds: LogBounds;
   notes: string[];
   held: () => boolean;
 }): Promise<UsableSnapshot | undefined> {
-  const { deps, rows, claim, bounds, notes, held } = options;
+  const { deps, partition, rows, claim, bounds, notes, held } = options;
   for (const row of rows) {
     const exact = row.next_offset === claim.nextOffset && row.emission_seq === claim.emissionSeq;
     // The statement asks for these two; a fake or a changed statement must not be able to lose data (H1).
@@ -218,12 +219,30 @@ async function newestUsable(options: {
       notes.push(`snapshot at ${row.next_offset} passed over: it was made by fold version ${row.fold_version} or under other settings`);
       continue;
     }
+    if (await isOfAnotherLog(deps, partition, fingerprintIn(row), claim, bounds)) {
+      notes.push(`snapshot at ${row.next_offset} passed over: its last record is not the one in the log`);
+      continue;
+    }
     const opened = await deps.slices.run(openSnapshot(row, deps.settings), held);
     if (opened === undefined) return undefined;
     if (opened.ok && emissionSeq(opened.state) === row.emission_seq) return { row, state: opened.state };
     notes.push(`snapshot at ${row.next_offset} passed over: ${opened.ok ? 'its state has another emission number' : opened.detail}`);
   }
   return undefined;
+}
+
+/** A snapshot is of this log if its last record is (D23): that of the claim was looked at already, and what is cut cannot be. */
+async function isOfAnotherLog(
+  deps: RecoveryDeps,
+  partition: number,
+  last: Fingerprint | undefined,
+  claim: Claim,
+  bounds: LogBounds,
+): Promise<boolean> {
+  const claimed = claim.fingerprint;
+  if (last === undefined || last.offset < bounds.low) return false;
+  if (last.offset === claimed?.offset) return !last.hash.equals(claimed.hash);
+  return (await checkFingerprint(deps, partition, last)) === 'mismatch';
 }
 
 const fingerprintIn = (row: SnapshotRow): Fingerprint | undefined =>
