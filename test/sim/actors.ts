@@ -75,8 +75,9 @@ export function startActors(deps: ActorsDeps): Actors {
   let started = 0;
   let faulty = true;
   const alive = (): Running[] => all.filter((each) => each.process.alive);
+  const startAnyway = (): void => void all.push(startProcessor(deps, `processor${started++}`));
   const start = (): void => {
-    if (alive().length < PROCESSORS_MAX) all.push(startProcessor(deps, `processor${started++}`));
+    if (alive().length < PROCESSORS_MAX) startAnyway();
   };
   const restartLater = (): void => {
     world.schedule(undefined, world.random.integer(200, 5_000), 'processor restarts', start);
@@ -126,7 +127,8 @@ export function startActors(deps: ActorsDeps): Actors {
       log.takeDown(0);
       log.correctClocks();
       for (const each of alive()) if (each.process.frozen) world.thaw(each.process);
-      if (!alive().some((each) => !each.stopping)) start();
+      // All there may be can be on their way out.
+      if (!alive().some((each) => !each.stopping)) startAnyway();
       group.rebalance();
     },
     running: () => alive().map((each) => each.processor),
