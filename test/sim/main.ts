@@ -1,7 +1,7 @@
 // Runs many seeds: `node --import tsx test/sim/main.ts --seeds 50000`. With --worker it runs a share of them and prints JSON lines.
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { availableParallelism } from 'node:os';
+import { availableParallelism, constants, getPriority, setPriority } from 'node:os';
 import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
 import { CONTROL_NAMES, type Control, type Patch, specOf } from './controls.ts';
@@ -181,6 +181,10 @@ function report({ done, steps, counts, failures }: Tally, rate: number): void {
   print(`${done - failures.length} passed, ${failures.length} failed`);
   process.exitCode = failures.length > 0 || never.length > 0 || died ? 1 : 0;
 }
+
+// Long, and in no hurry: what else runs on the machine goes first. Workers inherit it.
+const { PRIORITY_BELOW_NORMAL } = constants.priority;
+if (getPriority() < PRIORITY_BELOW_NORMAL) setPriority(PRIORITY_BELOW_NORMAL);
 
 if (values.help) print(HELP);
 else if (values.worker) await runShare();
