@@ -1,6 +1,6 @@
 // The players of a simulated world. They number their events, send beacons out of order, together, twice, late or never, and repeat
 // what was not accepted under the same numbers. What became of every event is kept: accepted, refused, unknown (reliability, I1 and I2).
-import type { Beacon, BeaconEvent, EventType } from '../../schemas/beacon.ts';
+import { type Beacon, type BeaconEvent, type EventType, UNKNOWN_DETAIL } from '../../schemas/beacon.ts';
 import type { FaultName } from './faults.ts';
 import type { Answer, Gateways } from './gateways.ts';
 import type { Random } from './random.ts';
@@ -123,19 +123,6 @@ function playerBeacons(random: Random, fault: (name: FaultName) => boolean, sess
   const add = (type: EventType, detail: BeaconEvent['detail'] = null): void => {
     events.push({ type, seq: events.length, at, positionMs, detail });
   };
-  const plain = {
-    fromMs: -1,
-    toMs: -1,
-    rateMilli: -1,
-    bitrateBps: -1,
-    width: -1,
-    height: -1,
-    levelMilli: -1,
-    flag: -1,
-    code: '',
-    name: '',
-    text: '',
-  };
   add('attempt');
   at += random.integer(50, 900);
   add('playing');
@@ -148,7 +135,7 @@ function playerBeacons(random: Random, fault: (name: FaultName) => boolean, sess
     else if (roll < 0.75) {
       const fromMs = positionMs;
       positionMs = random.integer(0, VIDEO_MS - 5_000);
-      add('seek', { ...plain, fromMs, toMs: positionMs });
+      add('seek', { ...UNKNOWN_DETAIL, fromMs, toMs: positionMs });
     } else if (roll < 0.85) {
       add('stall_start');
       at += random.integer(100, 1_500);
@@ -157,7 +144,7 @@ function playerBeacons(random: Random, fault: (name: FaultName) => boolean, sess
       add('pause');
       at += random.integer(200, 3_000);
       add('playing');
-    } else add('custom', { ...plain, name: 'mark', text: '{"n":1}' });
+    } else add('custom', { ...UNKNOWN_DETAIL, name: 'mark', text: '{"n":1}' });
   }
   if (random.chance(0.6)) add('leave');
   const beacons: Planned[] = [];
